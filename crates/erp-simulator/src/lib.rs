@@ -1,0 +1,1 @@
+//! A pretend Business Central over HTTP, with switchable faults.

@@ -1,0 +1,1 @@
+//! The ERP port in our words, and its adapters.

@@ -1,0 +1,1 @@
+//! How events travel between processes: Kafka, and embedded.

@@ -1,0 +1,1 @@
+//! The log: append, streams, feed, projections and checkpoints, leases.

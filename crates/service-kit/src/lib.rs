@@ -1,0 +1,1 @@
+//! Settings, telemetry, health, authentication, shutdown, retry.
