@@ -1,0 +1,73 @@
+//! The port: how events travel between processes, and what is promised on the way (DESIGN.md §4, §5).
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use millrace_event_store::{EventLog, Recorded, StoreError};
+use millrace_service_kit::Shutdown;
+use thiserror::Error;
+
+#[derive(Debug, Error)]
+pub enum BusError {
+    #[error("could not reach kafka")]
+    Kafka(#[from] rdkafka::error::KafkaError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The remembered position is gone (topic recreated, retention passed, log rebuilt): start again from a snapshot.
+    #[error("resync needed for {topic}: {reason}")]
+    ResyncNeeded { topic: String, reason: String },
+    #[error("no topic is known for events of kind {0}")]
+    UnknownTopic(String),
+}
+
+/// Which topic an event goes to. The event's kind names it: `millrace.webshop_orders.v1.OrderAccepted` → `webshop-orders`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Routes {
+    /// `<prefix><topic>`: the internal mirror of a service's queue.
+    Internal,
+    /// `<prefix>shop.<channel>.<topic>`: what one shop may read.
+    Channel(String),
+}
+
+/// A record as a consumer gets it.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// Short topic name, without prefix: `items`.
+    pub topic: String,
+    pub partition: i32,
+    /// Position in the partition (Kafka offset; in the embedded bus the log's position number).
+    pub offset: i64,
+    /// The event, or why the record could not be read as one (such a record is parked).
+    pub event: Result<Recorded, Unreadable>,
+}
+
+/// A record that is no event of ours.
+#[derive(Debug, Clone, Error)]
+#[error("record cannot be read as an event: {reason}")]
+pub struct Unreadable {
+    pub key: String,
+    pub reason: String,
+}
+
+/// What a newcomer sees: the latest of every key, then everything as it comes.
+#[derive(Debug, Clone)]
+pub enum Mirrored {
+    Record(Delivery),
+    /// Everything that was there at the start has been delivered.
+    CaughtUp,
+}
+
+/// Carries committed events from logs to readers. Kafka and `embedded` keep the same promises.
+#[async_trait]
+pub trait Bus: Send + Sync {
+    /// Publishes the log's feed by `routes` until shutdown: one process at a time by lease, fenced, from the stored checkpoint.
+    /// Returns when shutdown is asked and what is in hand is acknowledged; retries a broken world by itself.
+    async fn relay(&self, log: Arc<dyn EventLog>, routes: Routes, shutdown: Shutdown) -> Result<(), BusError>;
+
+    /// All partitions of `topics` alone, without a group: latest per key (at least), then live. Per key in order; repeats possible.
+    async fn mirror(&self, topics: &[&str]) -> Result<BoxStream<'static, Result<Mirrored, BusError>>, BusError>;
+
+    /// Readiness: `Err` says in one line what is away.
+    async fn check(&self) -> Result<(), BusError>;
+}
