@@ -1,1 +1,88 @@
-//! Code generated from proto/ and nothing else.
+//! Code generated from `proto/` (protox and tonic-prost-build) and nothing else. Modules are named after the packages.
+
+/// Every file of `proto/`, for reflection and for printing any event.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/millrace.bin"));
+
+pub mod values {
+    pub mod v1 {
+        tonic::include_proto!("millrace.values.v1");
+    }
+}
+
+pub mod events {
+    pub mod v1 {
+        tonic::include_proto!("millrace.events.v1");
+    }
+}
+
+pub mod personal {
+    pub mod v1 {
+        tonic::include_proto!("millrace.personal.v1");
+    }
+}
+
+pub mod items {
+    pub mod v1 {
+        tonic::include_proto!("millrace.items.v1");
+    }
+}
+
+pub mod prices {
+    pub mod v1 {
+        tonic::include_proto!("millrace.prices.v1");
+    }
+}
+
+pub mod inventories {
+    pub mod v1 {
+        tonic::include_proto!("millrace.inventories.v1");
+    }
+}
+
+pub mod customers {
+    pub mod v1 {
+        tonic::include_proto!("millrace.customers.v1");
+    }
+}
+
+pub mod webshop_orders {
+    pub mod v1 {
+        tonic::include_proto!("millrace.webshop_orders.v1");
+    }
+}
+
+pub mod catalog {
+    pub mod v1 {
+        tonic::include_proto!("millrace.catalog.v1");
+    }
+}
+
+pub mod customer {
+    pub mod v1 {
+        tonic::include_proto!("millrace.customer.v1");
+    }
+}
+
+pub mod order {
+    pub mod v1 {
+        tonic::include_proto!("millrace.order.v1");
+    }
+}
+
+pub mod stock {
+    pub mod v1 {
+        tonic::include_proto!("millrace.stock.v1");
+    }
+}
+
+pub mod changes {
+    pub mod v1 {
+        tonic::include_proto!("millrace.changes.v1");
+    }
+}
+
+pub mod operations {
+    pub mod v1 {
+        tonic::include_proto!("millrace.operations.v1");
+    }
+}
