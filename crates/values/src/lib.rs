@@ -1,1 +1,16 @@
-//! The words everyone shares: parsed once, never invalid.
+//! The words everyone shares: parsed once, never invalid. Codes, numbers, money, time, and their one encoding on the wire
+//! ([`wire`]). No rules and no I/O here.
+
+mod code;
+mod number;
+mod time;
+pub mod wire;
+
+pub use code::{
+    ChannelCode, CodeError, CustomerNumber, ErpCode, LanguageTag, LocationCode, OrderNumber,
+    PriceGroup, Sku, SystemId, UnitCode, VariantCode,
+};
+pub use number::{
+    Amount, Currency, Decimal, Measured, NumberError, Percentage, Quantity, UnitPrice,
+};
+pub use time::{TimeError, Timestamp};
