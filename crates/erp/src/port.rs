@@ -1,0 +1,174 @@
+//! The port: what Millrace asks of an ERP, in our words. Adapters declare what their ERP can do; services offer only that.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use millrace_values::{ChannelCode, ErpCode, OrderNumber, SystemId};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tokio::sync::watch;
+
+use crate::document::{DocumentObserved, NewOrder, PlacedOrder};
+use crate::master::{CustomerObserved, ItemObserved, PricesObserved};
+use crate::party::{CustomerCreated, NewCustomer};
+use crate::stock::{StockKey, StockObserved};
+
+/// What this ERP can do, found by asking it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capabilities {
+    /// e.g. "business central, companion 1.0".
+    pub description: String,
+    /// Changes come gap-free and ordered with deletes; else by overlapping polls, eventually complete.
+    pub change_queue: bool,
+    /// Price lists with groups, quantity breaks and periods; else one price per item.
+    pub price_lists: bool,
+    /// Stock per variant and location; else one figure per item under the location named in the settings.
+    pub stock_by_location: bool,
+    /// Figures calculated for the asker.
+    pub live_stock: bool,
+    /// An order's unique key makes a repeat harmless; else [`ErpError::Unknown`] asks for a search first.
+    pub order_buffer: bool,
+    /// Shipments with carrier and tracking number, cancellations told apart from deletions.
+    pub status_feed: bool,
+}
+
+/// What is read together, in one order, with one cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Flow {
+    /// Items with their variants.
+    Items,
+    Prices,
+    Stock,
+    Customers,
+    /// What became of our orders.
+    Documents,
+}
+
+/// Where a flow's reader stands: opaque, made and read by the adapter alone, kept by the reader beside what it did with the page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor(pub String);
+
+/// One step of a flow.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Oldest first; repeats are possible, gaps are not.
+    pub observations: Vec<Observed>,
+    /// Where to go on; keep it only together with what was made of the observations.
+    pub next: Cursor,
+    /// More is waiting: read on at once.
+    pub more: bool,
+    /// Still in the first full read (or a full read after a resync).
+    pub snapshot: bool,
+    /// The full read ended with this page: records of this flow that it did not show, and that are not in [`Erp::system_ids`], are gone.
+    pub snapshot_complete: bool,
+}
+
+/// A record as the ERP has it now. The reader compares it with what it knows; the differences are the events.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Observed {
+    Item(ItemObserved),
+    ItemGone(SystemId),
+    /// All prices of one item.
+    Prices(PricesObserved),
+    /// Figures of one item.
+    Stock(StockObserved),
+    Customer(CustomerObserved),
+    CustomerGone(SystemId),
+    Document(DocumentObserved),
+    /// The ERP sent a record that cannot be read: to be parked and shown, never to stop the flow.
+    Unreadable {
+        entity: &'static str,
+        system_id: Option<SystemId>,
+        reason: String,
+    },
+}
+
+#[derive(Debug, Error)]
+pub enum ErpError {
+    /// The ERP's business rules say no. Never retried blindly.
+    #[error("the erp refuses: {message}")]
+    Refused {
+        /// The ERP's code, e.g. `Application_DialogException`.
+        code: String,
+        /// For people; may name records, so not for logs.
+        message: String,
+    },
+    /// The same key stands for other content.
+    #[error("the erp holds other content under {key}")]
+    Contradiction { key: String },
+    /// Did not happen; may be tried again, not before `retry_after` where given.
+    #[error("the erp is away: {reason}")]
+    Away {
+        reason: String,
+        retry_after: Option<Duration>,
+    },
+    /// It may have happened: search before repeating, unless the ERP declares an order buffer.
+    #[error("the erp did not answer; whether it acted is unknown")]
+    Unknown,
+    /// The cursor is older than what the ERP remembers, or belongs to another incarnation: read from the start.
+    #[error("resync needed: {reason}")]
+    ResyncNeeded { reason: String },
+    /// This ERP cannot do it; see [`Capabilities`].
+    #[error("the erp cannot {0}")]
+    Unsupported(&'static str),
+    /// Wrong credentials, missing permission, unknown company: a person must mend it.
+    #[error("the erp does not let us in: {0}")]
+    Denied(String),
+    /// An answer that breaks the documented contract.
+    #[error("the erp's answer cannot be read: {0}")]
+    Unreadable(String),
+}
+
+impl ErpError {
+    /// Whether the world is broken (try again later) rather than the request wrong.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Away { .. } | Self::Unknown | Self::Denied(_) | Self::Unreadable(_) => true,
+            Self::Refused { .. }
+            | Self::Contradiction { .. }
+            | Self::ResyncNeeded { .. }
+            | Self::Unsupported(_) => false,
+        }
+    }
+}
+
+/// An ERP and one of its companies. Held as `Arc<dyn Erp>`.
+#[async_trait]
+pub trait Erp: Send + Sync + fmt::Debug {
+    /// Its code in the settings.
+    fn code(&self) -> &ErpCode;
+
+    /// Asked of the ERP once and kept; asked again after a reconnect.
+    async fn capabilities(&self) -> Result<Capabilities, ErpError>;
+
+    /// The next step of `flow`. Without a cursor: the full set first, then what changed since before it began, so that nothing
+    /// falls between. An empty page with `more == false` means: nothing new.
+    async fn read(&self, flow: Flow, cursor: Option<&Cursor>) -> Result<Page, ErpError>;
+
+    /// Every record the flow has now, for the comparison that finds missed deletions. Supported for items and customers.
+    async fn system_ids(&self, flow: Flow) -> Result<Vec<SystemId>, ErpError>;
+
+    /// Changes whenever the ERP hinted (a webhook) that a flow has news. Only a hint to read.
+    fn hints(&self, flow: Flow) -> watch::Receiver<u64>;
+
+    /// How long a reader waits between reads when nothing hints: a second or two with a change queue, longer without.
+    fn poll_interval(&self) -> Duration;
+
+    /// Figures calculated now, for up to 100 keys; keys the ERP does not know are absent from the answer.
+    async fn stock_now(&self, keys: &[StockKey]) -> Result<Vec<StockObserved>, ErpError>;
+
+    /// Creates the customer, once per (channel, shop customer number); the same again gives the same answer.
+    async fn create_customer(&self, customer: &NewCustomer) -> Result<CustomerCreated, ErpError>;
+
+    /// Hands an order over, once per (channel, order number) where the ERP declares an order buffer.
+    async fn place_order(&self, order: &NewOrder) -> Result<PlacedOrder, ErpError>;
+
+    /// The document an order became, if it is there: among orders, and where posting removes orders, shipments and invoices.
+    async fn find_order(
+        &self,
+        channel: &ChannelCode,
+        number: &OrderNumber,
+    ) -> Result<Option<PlacedOrder>, ErpError>;
+}
