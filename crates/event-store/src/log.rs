@@ -70,6 +70,9 @@ pub enum AppendError {
     #[error("append of {bytes} bytes in {events} events is larger than one append may be")]
     TooLarge { bytes: usize, events: usize },
     /// The append may or may not have happened; repeating it with the same event ids is safe.
+    /// One of the events was appended before, but not all of them together: an event id was used twice.
+    #[error("event {id} was appended before, in other company")]
+    Reused { id: Uuid },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -84,6 +87,11 @@ pub enum StoreError {
     /// The file or schema was written by a newer binary.
     #[error("{name} needs a newer binary: its schema is at version {found}, this binary knows {known}")]
     NewerSchema { name: String, found: i64, known: i64 },
+    #[error("{name} has {missing} migrations to go: run \"millrace migrate\"")]
+    NotMigrated { name: String, missing: usize },
+    /// Applied migrations are never edited.
+    #[error("migration {version} of {owner} was applied to {name} with another text")]
+    Changed { name: String, owner: String, version: i64 },
     #[error("{name} is in use by another process")]
     InUse { name: String },
     #[error("stored event at position {number} cannot be read: {reason}")]

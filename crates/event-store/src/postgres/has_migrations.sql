@@ -1,0 +1,3 @@
+SELECT tablename::text
+FROM pg_catalog.pg_tables
+WHERE schemaname = $1 AND tablename = 'applied_migrations'
