@@ -1,0 +1,46 @@
+# Everything a person or a machine does here. `make help` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+RIG := $(TARGET)/debug/millrace-test-rig
+
+.PHONY: help demo test check soak bench fmt clean-test
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## build and run the whole system with a pretend ERP and a guided tour; ARGS="--exit-after-tour", ARGS=--fresh
+	$(CARGO) run --quiet -p millrace -- demo $(ARGS)
+
+test: ## run every test against a real PostgreSQL and Kafka (fetched once; needs a JDK and Maven)
+	$(CARGO) test --workspace --no-run
+	$(RIG) run -- $(CARGO) test --workspace --no-fail-fast $(ARGS)
+
+check: ## format, lints as errors, licences and bans, the contract's rules, tidy tests
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@if command -v cargo-deny >/dev/null; then set -x; $(CARGO) deny --all-features check licenses bans sources; \
+	else echo "cargo-deny is not installed: licences and bans not checked"; fi
+	@if command -v buf >/dev/null; then set -x; buf lint; \
+	else echo "buf is not installed: proto/ not linted"; fi
+	$(CARGO) test --quiet -p millrace-tidy -- --nocapture
+
+soak: ## run the tests with their whole counts (hours); results in target/soak
+	mkdir -p $(TARGET)/soak
+	$(CARGO) test --workspace --no-run
+	MILLRACE_SOAK=1 $(RIG) run -- $(CARGO) test --workspace --no-fail-fast $(ARGS) 2>&1 | tee $(TARGET)/soak/output.txt
+
+bench: ## measure against the baselines, all cases or CASE=<name>; results in target/bench/results.jsonl
+	$(CARGO) build --release -p millrace -p millrace-bench
+	$(CARGO) build --quiet -p millrace-test-rig
+	$(RIG) run -- $(TARGET)/release/millrace-bench $(CASE)
+
+fmt: ## format everything
+	$(CARGO) fmt --all
+
+clean-test: ## remove the fetched test servers and what killed runs left
+	rm -rf .test
