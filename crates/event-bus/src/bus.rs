@@ -8,12 +8,18 @@ use millrace_event_store::{EventLog, Recorded, StoreError};
 use millrace_service_kit::Shutdown;
 use thiserror::Error;
 
+use crate::subscription::{Positions, Subscription};
+use crate::topics::Topic;
+
 #[derive(Debug, Error)]
 pub enum BusError {
     #[error("could not reach kafka")]
     Kafka(#[from] rdkafka::error::KafkaError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The adapter's own task ended: the process is going down, or has a bug.
+    #[error("the bus is closed")]
+    Closed,
     /// The remembered position is gone (topic recreated, retention passed, log rebuilt): start again from a snapshot.
     #[error("resync needed for {topic}: {reason}")]
     ResyncNeeded { topic: String, reason: String },
@@ -50,6 +56,17 @@ pub struct Unreadable {
     pub reason: String,
 }
 
+impl Delivery {
+    /// The record's key, readable or not.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        match &self.event {
+            Ok(recorded) => &recorded.event.key,
+            Err(unreadable) => &unreadable.key,
+        }
+    }
+}
+
 /// What a newcomer sees: the latest of every key, then everything as it comes.
 #[derive(Debug, Clone)]
 pub enum Mirrored {
@@ -63,10 +80,27 @@ pub enum Mirrored {
 pub trait Bus: Send + Sync {
     /// Publishes the log's feed by `routes` until shutdown: one process at a time by lease, fenced, from the stored checkpoint.
     /// Returns when shutdown is asked and what is in hand is acknowledged; retries a broken world by itself.
-    async fn relay(&self, log: Arc<dyn EventLog>, routes: Routes, shutdown: Shutdown) -> Result<(), BusError>;
+    async fn relay(
+        &self,
+        log: Arc<dyn EventLog>,
+        routes: Routes,
+        shutdown: Shutdown,
+    ) -> Result<(), BusError>;
 
     /// All partitions of `topics` alone, without a group: latest per key (at least), then live. Per key in order; repeats possible.
-    async fn mirror(&self, topics: &[&str]) -> Result<BoxStream<'static, Result<Mirrored, BusError>>, BusError>;
+    async fn mirror(
+        &self,
+        topics: &[&str],
+    ) -> Result<BoxStream<'static, Result<Mirrored, BusError>>, BusError>;
+
+    /// What [`consume`](crate::consume) reads from: the partitions of `topics` that fall to this member of `group`, each from
+    /// where `positions` says.
+    async fn subscribe(
+        &self,
+        group: &str,
+        topics: &[&'static Topic],
+        positions: Arc<dyn Positions>,
+    ) -> Result<Box<dyn Subscription>, BusError>;
 
     /// Readiness: `Err` says in one line what is away.
     async fn check(&self) -> Result<(), BusError>;
