@@ -18,7 +18,10 @@ pub trait Clock: Send + Sync + Debug {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that may read the machine's clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that may read the machine's clock"
+    )]
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
@@ -66,7 +69,9 @@ impl Ids {
     /// The same values for the same seed, in the order they are asked for.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
-        Self(Source::Seeded(Arc::new(Mutex::new(StdRng::seed_from_u64(seed)))))
+        Self(Source::Seeded(Arc::new(Mutex::new(StdRng::seed_from_u64(
+            seed,
+        )))))
     }
 
     /// A UUIDv7 that carries `at` as its time.
@@ -91,7 +96,10 @@ impl Ids {
         let mut bytes = [0; N];
         match &self.0 {
             Source::Machine => rand::rng().fill(&mut bytes),
-            Source::Seeded(rng) => rng.lock().expect("no holder of this lock panics").fill(&mut bytes),
+            Source::Seeded(rng) => rng
+                .lock()
+                .expect("no holder of this lock panics")
+                .fill(&mut bytes),
         }
         bytes
     }

@@ -1,0 +1,321 @@
+//! Who is calling, and what they may do. Deny by default: a call without a known token is refused before it is read; a
+//! handler asks for scope and channel by name.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::future::{Either, Ready, ready};
+use http::header::AUTHORIZATION;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+use tonic::Status;
+use tonic::body::Body;
+use tower::{Layer, Service};
+
+use crate::{Secret, rejection};
+
+/// One token in the settings: either the token itself, or its SHA-256 so that the settings hold no secret.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenSettings {
+    /// Stands in logs and events as the actor.
+    pub name: String,
+    #[serde(default)]
+    pub token: Option<Secret>,
+    /// SHA-256 of the token, 64 hexadecimal digits.
+    #[serde(default)]
+    pub sha256: Option<String>,
+    /// The channel it belongs to; absent: an operator's or a service's, good for all channels.
+    #[serde(default)]
+    pub channel: Option<String>,
+    /// e.g. `catalog:read`; `*` is every scope.
+    pub scopes: BTreeSet<String>,
+}
+
+#[derive(Debug, Error)]
+pub enum TokenError {
+    #[error("token {0} needs either token or sha256")]
+    Neither(String),
+    #[error("sha256 of token {0} is not 64 hexadecimal digits")]
+    NotASha256(String),
+    #[error("token {0} is shorter than 16 characters")]
+    TooShort(String),
+    #[error("token {0} is the same as another")]
+    Twice(String),
+}
+
+type Hash = [u8; 32];
+
+/// The tokens a process knows. Only their hashes are kept.
+#[derive(Debug, Clone, Default)]
+pub struct Tokens(Arc<HashMap<Hash, Arc<Caller>>>);
+
+impl Tokens {
+    /// # Errors
+    /// A token without secret and hash, one too short to be a secret, or one that is there twice.
+    pub fn new(settings: impl IntoIterator<Item = TokenSettings>) -> Result<Self, TokenError> {
+        let mut tokens = HashMap::new();
+        for token in settings {
+            let hash = match (&token.token, &token.sha256) {
+                (Some(secret), None) if secret.expose().len() < 16 => {
+                    return Err(TokenError::TooShort(token.name));
+                }
+                (Some(secret), None) => sha256(secret.expose()),
+                (None, Some(hash)) => hex::decode(hash)
+                    .ok()
+                    .and_then(|bytes| Hash::try_from(bytes).ok())
+                    .ok_or_else(|| TokenError::NotASha256(token.name.clone()))?,
+                (Some(_), Some(_)) | (None, None) => return Err(TokenError::Neither(token.name)),
+            };
+            let caller = Caller {
+                name: token.name.clone(),
+                channel: token.channel,
+                scopes: token.scopes,
+            };
+            if tokens.insert(hash, Arc::new(caller)).is_some() {
+                return Err(TokenError::Twice(token.name));
+            }
+        }
+        Ok(Self(Arc::new(tokens)))
+    }
+
+    // Looking a hash up says nothing about the token to somebody who measures time: the hash is not theirs to choose.
+    fn find(&self, token: &str) -> Option<&Arc<Caller>> {
+        self.0.get(&sha256(token))
+    }
+
+    /// Whose token the headers carry.
+    #[expect(clippy::result_large_err, reason = "tonic's own error type")]
+    fn authenticate(&self, headers: &http::HeaderMap) -> Result<Arc<Caller>, Status> {
+        let value = headers.get(AUTHORIZATION).ok_or_else(|| {
+            Status::unauthenticated("authorization header with a bearer token is missing")
+        })?;
+        let token = value
+            .to_str()
+            .ok()
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim())
+            .ok_or_else(|| {
+                Status::unauthenticated("authorization header is not of the form: Bearer <token>")
+            })?;
+        self.find(token)
+            .cloned()
+            .ok_or_else(|| Status::unauthenticated("token is not known"))
+    }
+}
+
+fn sha256(text: &str) -> Hash {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+/// Who is calling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    name: String,
+    channel: Option<String>,
+    scopes: BTreeSet<String>,
+}
+
+impl Caller {
+    /// # Errors
+    /// The call did not pass the [`AuthLayer`].
+    #[expect(clippy::result_large_err, reason = "tonic's own error type")]
+    pub fn of<T>(request: &tonic::Request<T>) -> Result<Arc<Self>, Status> {
+        let caller = request.extensions().get::<Arc<Self>>();
+        caller
+            .cloned()
+            .ok_or_else(|| Status::unauthenticated("call was not authenticated"))
+    }
+
+    /// For envelopes and logs.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The one channel it belongs to; `None`: all.
+    #[must_use]
+    pub fn channel(&self) -> Option<&str> {
+        self.channel.as_deref()
+    }
+
+    #[must_use]
+    pub fn has(&self, scope: &str) -> bool {
+        self.scopes.contains(scope) || self.scopes.contains("*")
+    }
+
+    /// # Errors
+    /// `PERMISSION_DENIED` without the scope, or for another channel than its own.
+    #[expect(clippy::result_large_err, reason = "tonic's own error type")]
+    pub fn may(&self, scope: &str, channel: &str) -> Result<(), Status> {
+        self.may_anywhere(scope)?;
+        match &self.channel {
+            Some(own) if own != channel => Err(rejection::denied(
+                "WRONG_CHANNEL",
+                format!("token {} does not belong to channel {channel}", self.name),
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The scope alone, for calls that are about no channel or about all.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED` without the scope.
+    #[expect(clippy::result_large_err, reason = "tonic's own error type")]
+    pub fn may_anywhere(&self, scope: &str) -> Result<(), Status> {
+        if self.has(scope) {
+            return Ok(());
+        }
+        Err(rejection::denied(
+            "MISSING_SCOPE",
+            format!("token {} lacks the scope {scope}", self.name),
+        ))
+    }
+
+    /// A caller for tests of handlers alone and for calls inside the process.
+    #[must_use]
+    pub fn new(name: &str, channel: Option<&str>, scopes: &[&str]) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.into(),
+            channel: channel.map(Into::into),
+            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        })
+    }
+}
+
+/// Refuses every call without a known token, except gRPC health checks; puts the [`Caller`] in the request's extensions.
+#[derive(Debug, Clone)]
+pub struct AuthLayer(Tokens);
+
+impl AuthLayer {
+    #[must_use]
+    pub fn new(tokens: Tokens) -> Self {
+        Self(tokens)
+    }
+}
+
+impl<S> Layer<S> for AuthLayer {
+    type Service = Authenticated<S>;
+
+    fn layer(&self, inner: S) -> Authenticated<S> {
+        Authenticated {
+            inner,
+            tokens: self.0.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Authenticated<S> {
+    inner: S,
+    tokens: Tokens,
+}
+
+impl<S> Service<http::Request<Body>> for Authenticated<S>
+where
+    S: Service<http::Request<Body>, Response = http::Response<Body>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Either<S::Future, Ready<Result<S::Response, S::Error>>>;
+
+    fn poll_ready(&mut self, ctx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(ctx)
+    }
+
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        if request.uri().path().starts_with("/grpc.health.v1.Health/") {
+            return Either::Left(self.inner.call(request));
+        }
+        match self.tokens.authenticate(request.headers()) {
+            Ok(caller) => {
+                request.extensions_mut().insert(caller);
+                Either::Left(self.inner.call(request))
+            }
+            Err(status) => Either::Right(ready(Ok(status.into_http()))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(name: &str, secret: &str) -> TokenSettings {
+        TokenSettings {
+            name: name.into(),
+            token: Some(Secret::new(secret)),
+            sha256: None,
+            channel: Some("furniture".into()),
+            scopes: ["catalog:read".to_owned()].into(),
+        }
+    }
+
+    fn headers(value: &str) -> http::HeaderMap {
+        [(AUTHORIZATION, value.parse().unwrap())]
+            .into_iter()
+            .collect()
+    }
+
+    #[test]
+    fn a_known_token_names_its_caller() {
+        let tokens = Tokens::new([token("shop", "a-long-enough-secret")]).unwrap();
+        assert_eq!(
+            tokens
+                .authenticate(&headers("Bearer a-long-enough-secret"))
+                .unwrap()
+                .name(),
+            "shop"
+        );
+    }
+
+    #[test]
+    fn no_token_an_unknown_one_and_another_scheme_are_refused() {
+        let tokens = Tokens::new([token("shop", "a-long-enough-secret")]).unwrap();
+        for headers in [
+            http::HeaderMap::new(),
+            headers("Bearer other"),
+            headers("Basic a-long-enough-secret"),
+            headers("a-long-enough-secret"),
+        ] {
+            assert_eq!(
+                tokens.authenticate(&headers).unwrap_err().code(),
+                tonic::Code::Unauthenticated
+            );
+        }
+    }
+
+    #[test]
+    fn a_scope_or_channel_that_is_not_granted_is_denied() {
+        let caller = Caller::new("shop", Some("furniture"), &["catalog:read"]);
+        assert!(caller.may("catalog:read", "furniture").is_ok());
+        assert_eq!(
+            caller.may("catalog:read", "toys").unwrap_err().code(),
+            tonic::Code::PermissionDenied
+        );
+        assert_eq!(
+            caller.may("order:admin", "furniture").unwrap_err().code(),
+            tonic::Code::PermissionDenied
+        );
+    }
+
+    #[test]
+    fn a_token_too_short_to_be_a_secret_is_refused() {
+        assert!(matches!(
+            Tokens::new([token("shop", "short")]),
+            Err(TokenError::TooShort(_))
+        ));
+    }
+
+    #[test]
+    fn a_token_is_never_printed() {
+        assert!(
+            !format!("{:?}", token("shop", "a-long-enough-secret"))
+                .contains("a-long-enough-secret")
+        );
+    }
+}

@@ -1,0 +1,151 @@
+//! The gRPC server every service runs in: limits at the entrance, authentication, health, reflection, a drain at the end.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use prometheus_client::encoding::EncodeLabelSet;
+use serde::Deserialize;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tower::ServiceBuilder;
+
+use crate::Shutdown;
+use crate::auth::{AuthLayer, Tokens};
+use crate::health::Health;
+use crate::metrics::Metrics;
+
+mod counted;
+
+use counted::CountLayer;
+
+/// What may come in.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Largest message a client may send.
+    pub message: ByteSize,
+    /// Largest set of headers.
+    pub headers: ByteSize,
+    /// Calls at once on one connection.
+    pub streams_per_connection: u32,
+    /// An idle connection is asked whether it still lives.
+    #[serde(with = "humantime_serde")]
+    pub keepalive: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message: ByteSize::mib(4),
+            headers: ByteSize::kib(16),
+            streams_per_connection: 1024,
+            keepalive: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Limits {
+    /// For `max_decoding_message_size` of each generated server.
+    #[must_use]
+    pub fn message_bytes(&self) -> usize {
+        usize::try_from(self.message.as_u64()).unwrap_or(usize::MAX)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Call {
+    method: String,
+    code: String,
+}
+
+#[derive(Debug, Error)]
+pub enum ServeError {
+    #[error("descriptors for reflection cannot be read")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    #[error("the grpc server broke")]
+    Transport(#[from] tonic::transport::Error),
+}
+
+/// What a server needs besides its routes.
+#[derive(Debug, Clone)]
+pub struct Entrance {
+    pub tokens: Tokens,
+    pub limits: Limits,
+    pub health: Health,
+    pub metrics: Metrics,
+    /// Encoded `FileDescriptorSet` for reflection.
+    pub descriptors: &'static [u8],
+}
+
+/// Serves until shutdown is asked, then refuses new calls and returns when those in hand are done. Handlers of endless
+/// streams must watch the shutdown themselves.
+///
+/// # Errors
+/// The transport broke.
+pub async fn serve(
+    listener: TcpListener,
+    routes: Routes,
+    entrance: Entrance,
+    shutdown: Shutdown,
+) -> Result<(), ServeError> {
+    let Entrance {
+        tokens,
+        limits,
+        health,
+        metrics,
+        descriptors,
+    } = entrance;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(descriptors)
+        .build_v1()?;
+    let (reporter, health_service) = tonic_health::server::health_reporter();
+    let report = tokio::spawn(report_health(reporter, health, shutdown.clone()));
+    let layers = ServiceBuilder::new()
+        .layer(CountLayer::new(&metrics))
+        .layer(AuthLayer::new(tokens))
+        .into_inner();
+    let connections = TcpListenerStream::new(listener).filter_map(|connection| {
+        let connection = connection.ok()?;
+        connection.set_nodelay(true).ok()?;
+        Some(Ok::<_, std::io::Error>(connection))
+    });
+    let served = Server::builder()
+        .max_concurrent_streams(limits.streams_per_connection)
+        .http2_keepalive_interval(Some(limits.keepalive))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .http2_max_header_list_size(u32::try_from(limits.headers.as_u64()).unwrap_or(u32::MAX))
+        .layer(layers)
+        .add_routes(routes.add_service(health_service).add_service(reflection))
+        .serve_with_incoming_shutdown(connections, shutdown.cancelled_owned())
+        .await;
+    report.abort();
+    Ok(served?)
+}
+
+async fn report_health(
+    reporter: tonic_health::server::HealthReporter,
+    health: Health,
+    shutdown: Shutdown,
+) {
+    let mut changes = health.changes();
+    loop {
+        let serving = health.report().ready && !shutdown.is_cancelled();
+        let status = if serving {
+            tonic_health::ServingStatus::Serving
+        } else {
+            tonic_health::ServingStatus::NotServing
+        };
+        reporter.set_service_status("", status).await;
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            () = shutdown.cancelled() => {
+                reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+                return;
+            }
+        }
+    }
+}
