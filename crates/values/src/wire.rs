@@ -157,7 +157,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_quantity_survives_the_wire(mantissa in -9_000_000_000_000_i64..9_000_000_000_000, places in 0_u32..=5) {
+        fn a_quantity_survives_the_wire(mantissa in -900_000_000_000_i64..900_000_000_000, places in 0_u32..=5) {
             let quantity = Quantity::new(Decimal::new(mantissa, places)).unwrap();
             prop_assert_eq!(Quantity::try_from(wire::Decimal::from(quantity)), Ok(quantity));
         }
