@@ -4,8 +4,8 @@ use std::fs::{self, File, Permissions, TryLockError};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use nix::unistd::{Gid, Uid, User};
@@ -43,12 +43,18 @@ pub fn unprivileged() -> Option<(Uid, Gid)> {
 
 /// `.test` of the checkout, or, where the unprivileged user cannot reach that, a folder of this checkout in `/var/tmp`.
 pub fn base() -> Result<PathBuf> {
-    static BASE: OnceLock<PathBuf> = OnceLock::new();
-    if let Some(base) = BASE.get() {
+    static BASE: Mutex<Option<PathBuf>> = Mutex::new(None);
+    let mut known = held(&BASE);
+    if let Some(base) = known.as_ref() {
         return Ok(base.clone());
     }
     let base = choose_base(&workspace().join(".test"))?;
-    Ok(BASE.get_or_init(|| base).clone())
+    Ok(known.insert(base).clone())
+}
+
+/// Both values behind such a lock are set once and then only read: a panic in between leaves them as they were.
+fn held<T>(once: &Mutex<T>) -> MutexGuard<'_, T> {
+    once.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn choose_base(wanted: &Path) -> Result<PathBuf> {
@@ -107,8 +113,9 @@ pub fn server_folder(kind: &str) -> Result<PathBuf> {
 }
 
 fn own_folder() -> Result<PathBuf> {
-    static OWN: OnceLock<(PathBuf, File)> = OnceLock::new();
-    if let Some((folder, _lock)) = OWN.get() {
+    static OWN: Mutex<Option<(PathBuf, File)>> = Mutex::new(None);
+    let mut own = held(&OWN);
+    if let Some((folder, _lock)) = own.as_ref() {
         return Ok(folder.clone());
     }
     let runs = base()?.join("run");
@@ -120,7 +127,7 @@ fn own_folder() -> Result<PathBuf> {
     create(&folder)?;
     let lock = locked(&folder.join("held"))?;
     drop(door);
-    Ok(OWN.get_or_init(|| (folder, lock)).0.clone())
+    Ok(own.insert((folder, lock)).0.clone())
 }
 
 /// Waits for the exclusive lock on a file, which it creates.
