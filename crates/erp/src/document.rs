@@ -12,6 +12,8 @@ use crate::party::Parties;
 pub struct NewOrder {
     pub channel: ChannelCode,
     pub number: OrderNumber,
+    /// 1 as the shop sent it; rises when a person mends what the ERP refused, so that the ERP may take the new content.
+    pub revision: u32,
     pub placed_at: Timestamp,
     pub customer: CustomerNumber,
     pub parties: Parties,
