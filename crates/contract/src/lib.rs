@@ -33,6 +33,12 @@ pub mod prices {
     }
 }
 
+pub mod price_keys {
+    pub mod v1 {
+        tonic::include_proto!("millrace.price_keys.v1");
+    }
+}
+
 pub mod inventories {
     pub mod v1 {
         tonic::include_proto!("millrace.inventories.v1");
