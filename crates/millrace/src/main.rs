@@ -1,1 +1,39 @@
-fn main() {}
+//! The one binary. Everything worth a test lives in the crates it wires together.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+mod cli;
+mod client;
+mod commands;
+mod exit;
+mod settings;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return exit::failed(&anyhow::Error::new(error).context("could not start the runtime"));
+        }
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Config(action) => commands::config(&action, &cli.settings),
+            Command::Order(command) => client::order::run(command, &cli.server).await,
+            Command::Stock(command) => client::stock::run(command, &cli.server).await,
+            Command::Feed(command) => client::feed::run(command, &cli.server).await,
+            Command::Parked(command) => client::parked::run(command, &cli.server).await,
+        }
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::failed(&error),
+    }
+}

@@ -1,0 +1,97 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::client;
+
+/// Carries items, prices, stock and customers from an ERP to webshops, and orders back, once.
+///
+/// Settings: compiled-in defaults < --config file < MILLRACE_… environment (`millrace config print` shows them all).
+/// Exit codes: 0 done, 64 wrong settings or call, 69 a neighbour is away, 1 anything else.
+#[derive(Debug, Parser)]
+#[command(name = "millrace", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    #[command(flatten)]
+    pub server: ServerArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct SettingsArgs {
+    /// Settings file (TOML).
+    #[arg(
+        long,
+        short,
+        global = true,
+        env = "MILLRACE_CONFIG",
+        value_name = "FILE"
+    )]
+    pub config: Option<PathBuf>,
+}
+
+/// Where and as whom client commands call.
+#[derive(Debug, Clone, Args)]
+pub struct ServerArgs {
+    /// Address of the gRPC server.
+    #[arg(
+        long,
+        global = true,
+        env = "MILLRACE_SERVER",
+        default_value = "http://127.0.0.1:50051",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub server: String,
+    /// Bearer token.
+    #[arg(
+        long,
+        global = true,
+        env = "MILLRACE_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
+    pub token: Option<String>,
+    /// How to print answers.
+    #[arg(long, short, global = true, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For machines: one JSON document per answer, fields as in the protos.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Look at the settings.
+    #[command(subcommand)]
+    Config(ConfigAction),
+    /// Shop orders: show, list, mend, retry, drop.
+    #[command(subcommand)]
+    Order(client::order::OrderCommand),
+    /// How many of an item may be sold.
+    Stock(client::stock::StockCommand),
+    /// Follow a channel's change feed.
+    Feed(client::feed::FeedCommand),
+    /// Records that could not be processed: list, retry, drop.
+    #[command(subcommand)]
+    Parked(client::parked::ParkedCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigAction {
+    /// Read the settings and say whether they can be meant.
+    Check,
+    /// Print every setting with its comment and default.
+    Defaults,
+    /// Print the settings as they are now; secrets as ***.
+    Print,
+}

@@ -1,0 +1,58 @@
+//! Client commands: what an operator or a shop developer does from a shell, over the public gRPC calls.
+
+pub mod feed;
+pub mod order;
+pub mod parked;
+mod print;
+pub mod stock;
+
+use anyhow::{Context, Result};
+use millrace_service_kit::Secret;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+
+use crate::cli::ServerArgs;
+use crate::exit::WrongSettings;
+
+/// A connection that carries the token on every call.
+pub type Authorized = InterceptedService<Channel, Bearer>;
+
+#[derive(Debug, Clone)]
+pub struct Bearer(MetadataValue<Ascii>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request
+            .metadata_mut()
+            .insert("authorization", self.0.clone());
+        Ok(request)
+    }
+}
+
+pub async fn connect(args: &ServerArgs) -> Result<Authorized> {
+    let token = args
+        .token
+        .as_deref()
+        .ok_or_else(|| WrongSettings("no token: give --token or MILLRACE_TOKEN".into()))?;
+    connect_to(&args.server, &Secret::new(token)).await
+}
+
+pub async fn connect_to(server: &str, token: &Secret) -> Result<Authorized> {
+    let mut value: MetadataValue<Ascii> = format!("Bearer {}", token.expose())
+        .parse()
+        .map_err(|_| WrongSettings("token holds characters a header cannot carry".into()))?;
+    value.set_sensitive(true);
+    let endpoint = Endpoint::from_shared(server.to_owned()).map_err(|_| {
+        WrongSettings(format!(
+            "{server:?} is not an address like http://127.0.0.1:50051"
+        ))
+    })?;
+    let channel = endpoint
+        .connect()
+        .await
+        .with_context(|| format!("could not reach {server}; is `millrace run all` running?"))?;
+    Ok(InterceptedService::new(channel, Bearer(value)))
+}

@@ -1,0 +1,269 @@
+//! `millrace order`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Subcommand;
+use millrace_contract::order::v1::order_admin_service_client::OrderAdminServiceClient;
+use millrace_contract::order::v1::order_service_client::OrderServiceClient;
+use millrace_contract::order::v1::{
+    DropOrderRequest, GetOrderRequest, ListHeldRequest, ListOrdersRequest, MendOrderRequest,
+    OrderState, OrderView, RetryOrdersRequest, SubmitOrderRequest,
+};
+use millrace_contract::webshop_orders::v1::LineState;
+use prost::Message;
+use prost_reflect::{DescriptorPool, DynamicMessage};
+use serde::de::DeserializeSeed;
+
+use super::{connect, print};
+use crate::cli::{Output, ServerArgs};
+
+#[derive(Debug, Subcommand)]
+pub enum OrderCommand {
+    /// One order with its lines, documents and parcels.
+    Show {
+        number: String,
+        #[arg(long)]
+        channel: String,
+    },
+    /// The channel's orders, newest first.
+    List {
+        #[arg(long)]
+        channel: String,
+        /// At most so many.
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+    },
+    /// Hand an order in, as JSON of `millrace.order.v1.SubmitOrderRequest`.
+    Submit { file: PathBuf },
+    /// Orders that failed a check, with their reasons.
+    Held {
+        /// Without it: all channels the token may see.
+        #[arg(long)]
+        channel: Option<String>,
+    },
+    /// Replace the content of a held order, as JSON of `millrace.order.v1.MendOrderRequest`; `order show -o json` gives the order.
+    Mend { file: PathBuf },
+    /// Check and post held orders again.
+    Retry {
+        #[arg(long)]
+        channel: String,
+        /// Without any: every held order of the channel.
+        numbers: Vec<String>,
+    },
+    /// Give a held order up for ever; the shop sees it cancelled.
+    Drop {
+        number: String,
+        #[arg(long)]
+        channel: String,
+        /// Why, without personal data.
+        #[arg(long)]
+        note: String,
+        /// Only say what would happen.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+pub async fn run(command: OrderCommand, server: &ServerArgs) -> Result<()> {
+    let connection = connect(server).await?;
+    let mut orders = OrderServiceClient::new(connection.clone());
+    let mut admin = OrderAdminServiceClient::new(connection);
+    let output = server.output;
+    match command {
+        OrderCommand::Show { number, channel } => {
+            let request = GetOrderRequest {
+                channel,
+                order_number: number,
+                include_personal: false,
+            };
+            show(
+                orders.get_order(request).await?.into_inner().order.as_ref(),
+                output,
+            )
+        }
+        OrderCommand::List { channel, limit } => {
+            let request = ListOrdersRequest {
+                channel,
+                page_size: limit,
+                ..Default::default()
+            };
+            rows(
+                &orders.list_orders(request).await?.into_inner().orders,
+                output,
+            )
+        }
+        OrderCommand::Submit { file } => {
+            let request: SubmitOrderRequest = read(&file, "millrace.order.v1.SubmitOrderRequest")?;
+            show(
+                orders
+                    .submit_order(request)
+                    .await?
+                    .into_inner()
+                    .order
+                    .as_ref(),
+                output,
+            )
+        }
+        OrderCommand::Held { channel } => {
+            let mut page_token = String::new();
+            loop {
+                let request = ListHeldRequest {
+                    channel: channel.clone().unwrap_or_default(),
+                    page_size: 100,
+                    page_token,
+                };
+                let answer = admin.list_held(request).await?.into_inner();
+                for order in &answer.orders {
+                    show(Some(order), output)?;
+                }
+                page_token = answer.next_page_token;
+                if page_token.is_empty() {
+                    return Ok(());
+                }
+            }
+        }
+        OrderCommand::Mend { file } => {
+            let request: MendOrderRequest = read(&file, "millrace.order.v1.MendOrderRequest")?;
+            show(
+                admin.mend_order(request).await?.into_inner().order.as_ref(),
+                output,
+            )
+        }
+        OrderCommand::Retry { channel, numbers } => {
+            let answer = admin
+                .retry_orders(RetryOrdersRequest {
+                    channel,
+                    order_numbers: numbers,
+                })
+                .await?
+                .into_inner();
+            match output {
+                Output::Json => print::json("millrace.order.v1.RetryOrdersResponse", &answer),
+                Output::Text => {
+                    print::line(&format!("{} orders will be checked again", answer.retried))
+                }
+            }
+        }
+        OrderCommand::Drop {
+            number,
+            channel,
+            note: _,
+            dry_run: true,
+        } => {
+            let request = GetOrderRequest {
+                channel,
+                order_number: number,
+                include_personal: false,
+            };
+            print::line("would be given up for ever:")?;
+            show(
+                orders.get_order(request).await?.into_inner().order.as_ref(),
+                output,
+            )
+        }
+        OrderCommand::Drop {
+            number,
+            channel,
+            note,
+            dry_run: false,
+        } => {
+            let request = DropOrderRequest {
+                channel,
+                order_number: number,
+                note,
+            };
+            show(
+                admin.drop_order(request).await?.into_inner().order.as_ref(),
+                output,
+            )
+        }
+    }
+}
+
+fn read<M: Message + Default>(file: &PathBuf, kind: &str) -> Result<M> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("could not read {}", file.display()))?;
+    let pool = DescriptorPool::decode(millrace_contract::DESCRIPTORS)?;
+    let descriptor = pool
+        .get_message_by_name(kind)
+        .with_context(|| format!("type {kind} is not known"))?;
+    let mut deserializer = serde_json::Deserializer::from_str(&text);
+    let message: DynamicMessage = descriptor
+        .deserialize(&mut deserializer)
+        .with_context(|| format!("{} is no {kind}", file.display()))?;
+    Ok(message.transcode_to()?)
+}
+
+fn rows(orders: &[OrderView], output: Output) -> Result<()> {
+    for view in orders {
+        if output == Output::Json {
+            print::json("millrace.order.v1.OrderView", view)?;
+            continue;
+        }
+        let order = view.order.clone().unwrap_or_default();
+        let gross = order
+            .totals
+            .as_ref()
+            .and_then(|totals| totals.gross.as_ref());
+        print::line(&format!(
+            "{:<20} {:<10} {:>14}  {} lines",
+            order.order_number,
+            state(view),
+            print::money(gross),
+            order.lines.len()
+        ))?;
+    }
+    Ok(())
+}
+
+fn show(view: Option<&OrderView>, output: Output) -> Result<()> {
+    let Some(view) = view else { return Ok(()) };
+    rows(std::slice::from_ref(view), output)?;
+    if output == Output::Json {
+        return Ok(());
+    }
+    for reason in &view.hold_reasons {
+        let place = if reason.line_number == 0 {
+            "order".into()
+        } else {
+            format!("line {}", reason.line_number)
+        };
+        print::line(&format!("  held, {place}: {}", reason.message))?;
+    }
+    for line in &view.lines {
+        let state = line
+            .state()
+            .as_str_name()
+            .trim_start_matches("LINE_STATE_")
+            .to_lowercase();
+        let shipped = if line.state() == LineState::Created {
+            String::new()
+        } else {
+            format!(", shipped {}", print::quantity(line.shipped.as_ref()))
+        };
+        print::line(&format!(
+            "  line {}: {state}, ordered {}{shipped}",
+            line.line_number,
+            print::quantity(line.ordered.as_ref())
+        ))?;
+    }
+    for document in &view.documents {
+        print::line(&format!("  {} {}", document.kind, document.number))?;
+    }
+    for parcel in &view.parcels {
+        print::line(&format!(
+            "  parcel {}: {} {}",
+            parcel.shipment_number, parcel.carrier, parcel.tracking_number
+        ))?;
+    }
+    Ok(())
+}
+
+fn state(view: &OrderView) -> String {
+    OrderState::try_from(view.state)
+        .unwrap_or_default()
+        .as_str_name()
+        .trim_start_matches("ORDER_STATE_")
+        .to_lowercase()
+}
