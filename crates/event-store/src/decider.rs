@@ -11,7 +11,10 @@ pub trait Decider {
 
     /// # Errors
     /// The business says no, by name.
-    fn decide(state: &Self::State, command: Self::Command) -> Result<Vec<Self::Event>, Self::Rejection>;
+    fn decide(
+        state: &Self::State,
+        command: Self::Command,
+    ) -> Result<Vec<Self::Event>, Self::Rejection>;
 
     fn evolve(state: Self::State, event: &Self::Event) -> Self::State;
 
@@ -19,7 +22,9 @@ pub trait Decider {
     where
         Self::Event: 'a,
     {
-        events.into_iter().fold(Self::State::default(), Self::evolve)
+        events
+            .into_iter()
+            .fold(Self::State::default(), Self::evolve)
     }
 }
 
@@ -31,7 +36,11 @@ pub struct Then<D: Decider>(Result<Vec<D::Event>, D::Rejection>);
 
 /// Begins a rule test: `given::<Order>([accepted()]).when(cancel()).then([cancelled()])`.
 pub fn given<D: Decider>(events: impl IntoIterator<Item = D::Event>) -> Given<D> {
-    Given(events.into_iter().fold(D::State::default(), |state, event| D::evolve(state, &event)))
+    Given(
+        events
+            .into_iter()
+            .fold(D::State::default(), |state, event| D::evolve(state, &event)),
+    )
 }
 
 impl<D: Decider> Given<D> {

@@ -38,7 +38,14 @@ impl Append {
     /// The common case: one stream.
     #[must_use]
     pub fn to(stream: impl Into<String>, expected: Expected, events: Vec<NewEvent>) -> Self {
-        Self { streams: vec![StreamAppend { stream: stream.into(), expected, events }], ..Self::default() }
+        Self {
+            streams: vec![StreamAppend {
+                stream: stream.into(),
+                expected,
+                events,
+            }],
+            ..Self::default()
+        }
     }
 }
 
@@ -64,15 +71,21 @@ pub struct Appended {
 #[derive(Debug, Error)]
 pub enum AppendError {
     #[error("stream {stream} stands at version {actual}, not {expected}")]
-    Conflict { stream: String, expected: u64, actual: u64 },
+    Conflict {
+        stream: String,
+        expected: u64,
+        actual: u64,
+    },
     #[error("lease {name} is no longer held in epoch {epoch}")]
     StaleLease { name: String, epoch: u64 },
+    #[error("event cannot be stored: {reason}")]
+    Malformed { reason: String },
     #[error("append of {bytes} bytes in {events} events is larger than one append may be")]
     TooLarge { bytes: usize, events: usize },
-    /// The append may or may not have happened; repeating it with the same event ids is safe.
     /// One of the events was appended before, but not all of them together: an event id was used twice.
     #[error("event {id} was appended before, in other company")]
     Reused { id: Uuid },
+    /// The append may or may not have happened; repeating it with the same event ids is safe.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -85,17 +98,33 @@ pub enum StoreError {
     #[error("could not migrate the event store")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// The file or schema was written by a newer binary.
-    #[error("{name} needs a newer binary: its schema is at version {found}, this binary knows {known}")]
-    NewerSchema { name: String, found: i64, known: i64 },
+    #[error(
+        "{name} needs a newer binary: its schema is at version {found}, this binary knows {known}"
+    )]
+    NewerSchema {
+        name: String,
+        found: i64,
+        known: i64,
+    },
     #[error("{name} has {missing} migrations to go: run \"millrace migrate\"")]
     NotMigrated { name: String, missing: usize },
     /// Applied migrations are never edited.
     #[error("migration {version} of {owner} was applied to {name} with another text")]
-    Changed { name: String, owner: String, version: i64 },
+    Changed {
+        name: String,
+        owner: String,
+        version: i64,
+    },
+    /// The log was restored or rebuilt while this process had it open; start again.
+    #[error("the log was replaced: it was {known}, now it is {found}")]
+    Replaced { known: Uuid, found: Uuid },
     #[error("{name} is in use by another process")]
     InUse { name: String },
     #[error("stored event at position {number} cannot be read: {reason}")]
     Corrupt { number: u64, reason: String },
+    /// A batch could not be written; everybody in it is told the same. It may have happened: event ids make repeating it safe.
+    #[error("could not reach the event store")]
+    Away(#[source] std::sync::Arc<StoreError>),
     /// The log was closed, or its writer ended.
     #[error("the event store is closed")]
     Closed,
@@ -116,7 +145,12 @@ pub trait EventLog: Send + Sync {
     async fn append(&self, append: Append) -> Result<Appended, AppendError>;
 
     /// Events of one stream with `version > after`, oldest first, at most `limit`.
-    async fn read_stream(&self, stream: &str, after: u64, limit: usize) -> Result<Vec<Recorded>, StoreError>;
+    async fn read_stream(
+        &self,
+        stream: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, StoreError>;
 
     /// The last event of each stream that exists, in no particular order. State streams load from it.
     async fn read_last(&self, streams: &[String]) -> Result<Vec<Recorded>, StoreError>;
@@ -126,7 +160,13 @@ pub trait EventLog: Send + Sync {
 
     /// The last event of every key whose kind is one of `kinds`, up to and including position `up_to`, in position order after
     /// `after`, at most `limit`: the snapshot that a newcomer starts from. Deleted keys are left out.
-    async fn read_latest(&self, kinds: &[&str], up_to: u64, after: u64, limit: usize) -> Result<Vec<Recorded>, StoreError>;
+    async fn read_latest(
+        &self,
+        kinds: &[&str],
+        up_to: u64,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, StoreError>;
 
     /// Position number of the last committed event; 0 when empty.
     async fn head(&self) -> Result<u64, StoreError>;
@@ -136,11 +176,20 @@ pub trait EventLog: Send + Sync {
 
     /// Tries to take or renew the lease `name` for `holder` until `ttl` from now. A takeover raises the epoch and appends a
     /// marker event; the new owner must have read up to [`Held::marker`] before it decides anything. `None`: somebody else holds it.
-    async fn take_lease(&self, name: &str, holder: &str, ttl: std::time::Duration) -> Result<Option<Held>, StoreError>;
+    async fn take_lease(
+        &self,
+        name: &str,
+        holder: &str,
+        ttl: std::time::Duration,
+    ) -> Result<Option<Held>, StoreError>;
 
     /// Gives the lease back so that another may take it at once. Does nothing when it is no longer held in that epoch.
     async fn release_lease(&self, lease: &LeaseEpoch) -> Result<(), StoreError>;
 }
+
+/// The kind of the marker that a lease's takeover appends, to the stream `lease/<name>` whose version is the lease's epoch. It says
+/// nothing to anybody but the new holder: relays and projections pass over it.
+pub const LEASE_TAKEN: &str = "millrace.log.v1.LeaseTaken";
 
 /// A lease that was taken or renewed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! The read model's connections.
 
 use sqlx::AnyPool;
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::ConnectOptions;
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 
 use crate::database::place::Place;
 use crate::log::StoreError;
@@ -10,17 +10,20 @@ use crate::log::StoreError;
 pub(super) async fn pool(place: &Place, connections: u32) -> Result<AnyPool, StoreError> {
     sqlx::any::install_default_drivers();
     let options = AnyConnectOptions::from_url(&place.any_url())?;
-    let pool = AnyPoolOptions::new().max_connections(connections.max(2)).acquire_timeout(std::time::Duration::from_secs(10));
+    let pool = AnyPoolOptions::new()
+        .max_connections(connections.max(2))
+        .acquire_timeout(std::time::Duration::from_secs(10));
     let pool = match place {
         Place::Postgres(_) => pool,
         Place::Sqlite(place) => {
             let pragmas = place.pragmas();
-            pool.test_before_acquire(false).after_connect(move |connection, _| {
-                Box::pin(async move {
-                    sqlx::raw_sql(pragmas).execute(connection).await?;
-                    Ok(())
+            pool.test_before_acquire(false)
+                .after_connect(move |connection, _| {
+                    Box::pin(async move {
+                        sqlx::raw_sql(pragmas).execute(connection).await?;
+                        Ok(())
+                    })
                 })
-            })
         }
     };
     Ok(pool.connect_with(options).await?)

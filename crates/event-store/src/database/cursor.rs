@@ -21,7 +21,9 @@ pub async fn save_cursor(tx: &mut Tx, name: &str, cursor: &str) -> Result<(), St
 /// # Errors
 /// The database did not do its part.
 pub async fn load_cursor(database: &Database, name: &str) -> Result<Option<String>, StoreError> {
-    let cursor: Option<(String,)> =
-        sqlx::query_as("SELECT cursor FROM cursors WHERE name = $1").bind(name).fetch_optional(database.pool()).await?;
+    let cursor: Option<(String,)> = sqlx::query_as("SELECT cursor FROM cursors WHERE name = $1")
+        .bind(name)
+        .fetch_optional(database.pool())
+        .await?;
     Ok(cursor.map(|(cursor,)| cursor))
 }

@@ -51,18 +51,27 @@ impl Display for Pending {
 /// A migration that was applied: owner, version, checksum.
 type Applied = (String, i64, Vec<u8>);
 
-pub(super) async fn pending(place: &Place, owners: &[&Migrations]) -> Result<Vec<Pending>, StoreError> {
+pub(super) async fn pending(
+    place: &Place,
+    owners: &[&Migrations],
+) -> Result<Vec<Pending>, StoreError> {
     let applied = match place {
         Place::Postgres(place) => {
             let known: Option<(String,)> =
-                sqlx::query_as(include_str!("../postgres/has_migrations.sql")).bind(&place.schema).fetch_optional(&place.pool).await?;
+                sqlx::query_as(include_str!("../postgres/has_migrations.sql"))
+                    .bind(&place.schema)
+                    .fetch_optional(&place.pool)
+                    .await?;
             match known {
                 Some(_) => sqlx::query_as(APPLIED).fetch_all(&place.pool).await?,
                 None => Vec::new(),
             }
         }
         Place::Sqlite(place) => {
-            let known: Option<(String,)> = sqlx::query_as(include_str!("../sqlite/has_migrations.sql")).fetch_optional(&place.pool).await?;
+            let known: Option<(String,)> =
+                sqlx::query_as(include_str!("../sqlite/has_migrations.sql"))
+                    .fetch_optional(&place.pool)
+                    .await?;
             match known {
                 Some(_) => sqlx::query_as(APPLIED).fetch_all(&place.pool).await?,
                 None => Vec::new(),
@@ -70,10 +79,18 @@ pub(super) async fn pending(place: &Place, owners: &[&Migrations]) -> Result<Vec
         }
     };
     let missing = missing(place, owners, &applied)?;
-    Ok(missing.into_iter().map(|(owner, migration)| told(owner, migration)).collect())
+    Ok(missing
+        .into_iter()
+        .map(|(owner, migration)| told(owner, migration))
+        .collect())
 }
 
-pub(super) async fn migrate(place: &Place, owners: &[&Migrations], epoch: Uuid, now: Timestamp) -> Result<Vec<Pending>, StoreError> {
+pub(super) async fn migrate(
+    place: &Place,
+    owners: &[&Migrations],
+    epoch: Uuid,
+    now: Timestamp,
+) -> Result<Vec<Pending>, StoreError> {
     match place {
         Place::Postgres(postgres) => {
             let mut connection = postgres.pool.acquire().await?;
@@ -101,16 +118,31 @@ async fn migrate_postgres(
 ) -> Result<Vec<Pending>, StoreError> {
     let mut tx = connection.begin().await?;
     // Everybody else who wants to migrate this schema waits here until this transaction has ended, however it ends.
-    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('millrace/' || $1, 0))").bind(&postgres.schema).execute(&mut *tx).await?;
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('millrace/' || $1, 0))")
+        .bind(&postgres.schema)
+        .execute(&mut *tx)
+        .await?;
     let schema = format!("CREATE SCHEMA IF NOT EXISTS {}", postgres.schema);
-    sqlx::raw_sql(AssertSqlSafe(schema)).execute(&mut *tx).await?;
-    sqlx::raw_sql(include_str!("../postgres/applied_migrations.sql")).execute(&mut *tx).await?;
+    sqlx::raw_sql(AssertSqlSafe(schema))
+        .execute(&mut *tx)
+        .await?;
+    sqlx::raw_sql(include_str!("../postgres/applied_migrations.sql"))
+        .execute(&mut *tx)
+        .await?;
     let applied: Vec<Applied> = sqlx::query_as(APPLIED).fetch_all(&mut *tx).await?;
     let mut done = Vec::new();
     for (owner, migration) in missing(place, owners, &applied)? {
-        sqlx::raw_sql(migration.sql.clone()).execute(&mut *tx).await?;
-        let note = sqlx::query(NOTE).bind(owner).bind(migration.version).bind(migration.description.as_ref());
-        note.bind(migration.checksum.as_ref()).bind(now.as_microsecond()).execute(&mut *tx).await?;
+        sqlx::raw_sql(migration.sql.clone())
+            .execute(&mut *tx)
+            .await?;
+        let note = sqlx::query(NOTE)
+            .bind(owner)
+            .bind(migration.version)
+            .bind(migration.description.as_ref());
+        note.bind(migration.checksum.as_ref())
+            .bind(now.as_microsecond())
+            .execute(&mut *tx)
+            .await?;
         done.push(told(owner, migration));
     }
     sqlx::query(HEAD).bind(epoch).execute(&mut *tx).await?;
@@ -126,13 +158,23 @@ async fn migrate_sqlite(
     now: Timestamp,
 ) -> Result<Vec<Pending>, StoreError> {
     let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
-    sqlx::raw_sql(include_str!("../sqlite/applied_migrations.sql")).execute(&mut *tx).await?;
+    sqlx::raw_sql(include_str!("../sqlite/applied_migrations.sql"))
+        .execute(&mut *tx)
+        .await?;
     let applied: Vec<Applied> = sqlx::query_as(APPLIED).fetch_all(&mut *tx).await?;
     let mut done = Vec::new();
     for (owner, migration) in missing(place, owners, &applied)? {
-        sqlx::raw_sql(migration.sql.clone()).execute(&mut *tx).await?;
-        let note = sqlx::query(NOTE).bind(owner).bind(migration.version).bind(migration.description.as_ref());
-        note.bind(migration.checksum.as_ref()).bind(now.as_microsecond()).execute(&mut *tx).await?;
+        sqlx::raw_sql(migration.sql.clone())
+            .execute(&mut *tx)
+            .await?;
+        let note = sqlx::query(NOTE)
+            .bind(owner)
+            .bind(migration.version)
+            .bind(migration.description.as_ref());
+        note.bind(migration.checksum.as_ref())
+            .bind(now.as_microsecond())
+            .execute(&mut *tx)
+            .await?;
         done.push(told(owner, migration));
     }
     sqlx::query(HEAD).bind(epoch).execute(&mut *tx).await?;
@@ -143,7 +185,11 @@ async fn migrate_sqlite(
 /// What is left to do, the store's own first.
 ///
 /// An owner this binary does not name is left alone: several binaries may share a schema.
-fn missing<'a>(place: &Place, owners: &[&'a Migrations], applied: &[Applied]) -> Result<Vec<(&'static str, &'a Migration)>, StoreError> {
+fn missing<'a>(
+    place: &Place,
+    owners: &[&'a Migrations],
+    applied: &[Applied],
+) -> Result<Vec<(&'static str, &'a Migration)>, StoreError> {
     let mut missing = Vec::new();
     let store: &'static Migrations = &STORE;
     for owner in std::iter::once(&store).chain(owners) {
@@ -152,15 +198,33 @@ fn missing<'a>(place: &Place, owners: &[&'a Migrations], applied: &[Applied]) ->
             Place::Sqlite(place) => (place.file_name(), &owner.sqlite),
         };
         let mine = || applied.iter().filter(|(of, ..)| of == owner.owner);
-        let known = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
-        if let Some(found) = mine().map(|(_, version, _)| *version).max().filter(|found| *found > known) {
-            return Err(StoreError::NewerSchema { name: format!("{name} ({})", owner.owner), found, known });
+        let known = migrator
+            .iter()
+            .map(|migration| migration.version)
+            .max()
+            .unwrap_or(0);
+        if let Some(found) = mine()
+            .map(|(_, version, _)| *version)
+            .max()
+            .filter(|found| *found > known)
+        {
+            return Err(StoreError::NewerSchema {
+                name: format!("{name} ({})", owner.owner),
+                found,
+                known,
+            });
         }
         for migration in migrator.iter() {
             match mine().find(|(_, version, _)| *version == migration.version) {
                 None => missing.push((owner.owner, migration)),
                 Some((.., checksum)) if checksum.as_slice() == migration.checksum.as_ref() => {}
-                Some(_) => return Err(StoreError::Changed { name, owner: owner.owner.to_owned(), version: migration.version }),
+                Some(_) => {
+                    return Err(StoreError::Changed {
+                        name,
+                        owner: owner.owner.to_owned(),
+                        version: migration.version,
+                    });
+                }
             }
         }
     }
@@ -168,5 +232,9 @@ fn missing<'a>(place: &Place, owners: &[&'a Migrations], applied: &[Applied]) ->
 }
 
 fn told(owner: &str, migration: &Migration) -> Pending {
-    Pending { owner: owner.to_owned(), version: migration.version, description: migration.description.to_string() }
+    Pending {
+        owner: owner.to_owned(),
+        version: migration.version,
+        description: migration.description.to_string(),
+    }
 }

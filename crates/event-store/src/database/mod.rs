@@ -21,6 +21,7 @@ use millrace_service_kit::{Clock, Ids};
 use crate::log::{EventLog, StoreError};
 use crate::{postgres, sqlite};
 use place::Place;
+pub(crate) use place::{Hold, PostgresPlace, SqlitePlace};
 
 pub use cursor::{load_cursor, save_cursor};
 pub use migrations::{Migrations, Pending};
@@ -46,14 +47,22 @@ fn default_connections() -> u32 {
 impl DatabaseSettings {
     #[must_use]
     pub fn new(url: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { url: url.into(), name: name.into(), connections: default_connections() }
+        Self {
+            url: url.into(),
+            name: name.into(),
+            connections: default_connections(),
+        }
     }
 }
 
 impl Debug for DatabaseSettings {
     /// Without the address: it carries a password.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DatabaseSettings").field("url", &"***").field("name", &self.name).field("connections", &self.connections).finish()
+        f.debug_struct("DatabaseSettings")
+            .field("url", &"***")
+            .field("name", &self.name)
+            .field("connections", &self.connections)
+            .finish()
     }
 }
 
@@ -91,7 +100,11 @@ impl Database {
     /// # Errors
     /// [`StoreError::Address`] for a url that cannot be meant, [`StoreError::InUse`] when another process has the SQLite file,
     /// [`StoreError::Database`] when nobody answers.
-    pub async fn open(settings: &DatabaseSettings, clock: Arc<dyn Clock>, ids: Ids) -> Result<Self, StoreError> {
+    pub async fn open(
+        settings: &DatabaseSettings,
+        clock: Arc<dyn Clock>,
+        ids: Ids,
+    ) -> Result<Self, StoreError> {
         let place = Place::open(settings).await?;
         let pool = any::pool(&place, settings.connections).await?;
         Ok(Self(Arc::new(Inner {
@@ -161,7 +174,10 @@ impl Database {
     pub async fn check(&self, owners: &[&Migrations]) -> Result<(), StoreError> {
         match self.pending(owners).await?.len() {
             0 => Ok(()),
-            missing => Err(StoreError::NotMigrated { name: self.name().to_owned(), missing }),
+            missing => Err(StoreError::NotMigrated {
+                name: self.name().to_owned(),
+                missing,
+            }),
         }
     }
 
@@ -179,8 +195,24 @@ impl Database {
         let open = || async {
             self.check(&[]).await?;
             let log: Arc<dyn Closable> = match &inner.place {
-                Place::Postgres(place) => postgres::open(place, inner.name.clone(), inner.clock.clone(), inner.ids.clone()).await?,
-                Place::Sqlite(place) => sqlite::open(place, inner.name.clone(), inner.clock.clone(), inner.ids.clone()).await?,
+                Place::Postgres(place) => {
+                    postgres::open(
+                        place,
+                        inner.name.clone(),
+                        inner.clock.clone(),
+                        inner.ids.clone(),
+                    )
+                    .await?
+                }
+                Place::Sqlite(place) => {
+                    sqlite::open(
+                        place,
+                        inner.name.clone(),
+                        inner.clock.clone(),
+                        inner.ids.clone(),
+                    )
+                    .await?
+                }
             };
             Ok::<_, StoreError>(log)
         };
@@ -222,13 +254,23 @@ impl Database {
 
     /// Follows how far the projection `name` of this process has come.
     pub(crate) fn projected(&self, name: &str) -> watch::Sender<u64> {
-        let mut projected = self.0.projected.lock().expect("no holder of this lock panics");
-        projected.entry(name.to_owned()).or_insert_with(|| watch::Sender::new(0)).clone()
+        let mut projected = self
+            .0
+            .projected
+            .lock()
+            .expect("no holder of this lock panics");
+        projected
+            .entry(name.to_owned())
+            .or_insert_with(|| watch::Sender::new(0))
+            .clone()
     }
 }
 
 impl Debug for Database {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Database").field("name", &self.0.name).field("dialect", &self.dialect()).finish_non_exhaustive()
+        f.debug_struct("Database")
+            .field("name", &self.0.name)
+            .field("dialect", &self.dialect())
+            .finish_non_exhaustive()
     }
 }

@@ -62,10 +62,14 @@ impl Place {
             return PostgresPlace::open(url, name).await.map(Place::Postgres);
         }
         let Some(directory) = url.strip_prefix("sqlite:") else {
-            return Err(StoreError::Address("a database url starts with postgres:// or sqlite:".to_owned()));
+            return Err(StoreError::Address(
+                "a database url starts with postgres:// or sqlite:".to_owned(),
+            ));
         };
         // The file keeps the name as given: people look for it.
-        SqlitePlace::open(directory, &settings.name).await.map(Place::Sqlite)
+        SqlitePlace::open(directory, &settings.name)
+            .await
+            .map(Place::Sqlite)
     }
 
     pub(super) fn any_url(&self) -> Url {
@@ -95,26 +99,49 @@ impl Place {
 
 impl PostgresPlace {
     async fn open(url: &str, schema: String) -> Result<Self, StoreError> {
-        let mut url = Url::parse(url).map_err(|error| StoreError::Address(format!("the postgres url cannot be read: {error}")))?;
-        url.query_pairs_mut().append_pair("options[search_path]", &schema);
+        let mut url = Url::parse(url).map_err(|error| {
+            StoreError::Address(format!("the postgres url cannot be read: {error}"))
+        })?;
+        url.query_pairs_mut()
+            .append_pair("options[search_path]", &schema);
         let options = PgConnectOptions::from_str(url.as_str())?;
-        let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(10)).connect_with(options.clone()).await?;
-        Ok(Self { schema, options, pool, url })
+        let pool = PgPoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_with(options.clone())
+            .await?;
+        Ok(Self {
+            schema,
+            options,
+            pool,
+            url,
+        })
     }
 }
 
 impl SqlitePlace {
     async fn open(directory: &str, name: &str) -> Result<Self, StoreError> {
         let in_memory = directory == ":memory:";
-        let (directory, kept) = if in_memory { memory()? } else { (made(directory)?, None) };
+        let (directory, kept) = if in_memory {
+            memory()?
+        } else {
+            (made(directory)?, None)
+        };
         let file = directory.join(format!("{name}.db"));
         let lock = locked(&directory.join(format!("{name}.lock")), &file)?;
-        let hold = Arc::new(Hold { lock: Mutex::new(Some(lock)), _directory: kept });
+        let hold = Arc::new(Hold {
+            lock: Mutex::new(Some(lock)),
+            _directory: kept,
+        });
         let options = SqliteConnectOptions::new()
             .filename(&file)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(if in_memory { SqliteSynchronous::Off } else { SqliteSynchronous::Full })
+            .synchronous(if in_memory {
+                SqliteSynchronous::Off
+            } else {
+                SqliteSynchronous::Full
+            })
             .busy_timeout(Duration::from_secs(10))
             .pragma("cache_size", "-1024")
             .pragma("journal_size_limit", "67108864");
@@ -125,7 +152,14 @@ impl SqlitePlace {
             .idle_timeout(Duration::from_secs(60))
             .connect_with(options.clone())
             .await?;
-        Ok(Self { options, pool, turns: Turns::default(), file, in_memory, hold })
+        Ok(Self {
+            options,
+            pool,
+            turns: Turns::default(),
+            file,
+            in_memory,
+            hold,
+        })
     }
 
     fn any_url(&self) -> Url {
@@ -150,16 +184,32 @@ impl SqlitePlace {
 
 impl Hold {
     fn release(&self) {
-        self.lock.lock().expect("no holder of this lock panics").take();
+        self.lock
+            .lock()
+            .expect("no holder of this lock panics")
+            .take();
     }
 }
 
 /// A schema, file and topic part: letters, digits and underscores, beginning with a letter.
 fn sanitised(name: &str) -> Result<String, StoreError> {
-    let clean: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
-    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    let clean: String = name
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    let plain = name
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
     if !plain || clean.len() > 48 || !clean.starts_with(|c: char| c.is_ascii_lowercase()) {
-        return Err(StoreError::Address(format!("a database cannot be called {name:?}: letters, digits, - and _ only, a letter first")));
+        return Err(StoreError::Address(format!(
+            "a database cannot be called {name:?}: letters, digits, - and _ only, a letter first"
+        )));
     }
     Ok(clean)
 }
@@ -167,25 +217,44 @@ fn sanitised(name: &str) -> Result<String, StoreError> {
 /// A database in memory is a file nobody else knows on the memory file system: the same code, the same locking, no disk.
 fn memory() -> Result<(PathBuf, Option<TempDir>), StoreError> {
     let prefix = "millrace-store-";
-    let directory = tempfile::Builder::new().prefix(prefix).tempdir_in("/dev/shm").or_else(|_| tempfile::Builder::new().prefix(prefix).tempdir());
-    let directory = directory.map_err(|error| StoreError::Address(format!("no place for a database in memory: {error}")))?;
+    let directory = tempfile::Builder::new()
+        .prefix(prefix)
+        .tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::Builder::new().prefix(prefix).tempdir());
+    let directory = directory.map_err(|error| {
+        StoreError::Address(format!("no place for a database in memory: {error}"))
+    })?;
     Ok((directory.path().to_owned(), Some(directory)))
 }
 
 fn made(directory: &str) -> Result<PathBuf, StoreError> {
     let path = Path::new(directory.strip_prefix("//").unwrap_or(directory));
-    let told = |error: std::io::Error| StoreError::Address(format!("the data directory {} cannot be used: {error}", path.display()));
+    let told = |error: std::io::Error| {
+        StoreError::Address(format!(
+            "the data directory {} cannot be used: {error}",
+            path.display()
+        ))
+    };
     std::fs::create_dir_all(path).map_err(told)?;
     path.canonicalize().map_err(told)
 }
 
 /// The lock goes with the process, however it ends.
 fn locked(path: &Path, file: &Path) -> Result<File, StoreError> {
-    let told = |error: std::io::Error| StoreError::Address(format!("{} cannot be used: {error}", path.display()));
-    let lock = File::options().create(true).write(true).truncate(false).open(path).map_err(told)?;
+    let told = |error: std::io::Error| {
+        StoreError::Address(format!("{} cannot be used: {error}", path.display()))
+    };
+    let lock = File::options()
+        .create(true)
+        .write(true)
+        .truncate(false)
+        .open(path)
+        .map_err(told)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { name: file.display().to_string() }),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
+            name: file.display().to_string(),
+        }),
         Err(TryLockError::Error(error)) => Err(told(error)),
     }
 }

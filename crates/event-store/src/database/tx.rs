@@ -17,7 +17,10 @@ pub struct Tx {
 
 pub(super) async fn begin(pool: &AnyPool, turns: Option<&Turns>) -> Result<Tx, StoreError> {
     let Some(turns) = turns else {
-        return Ok(Tx { inner: pool.begin().await?, _turn: None });
+        return Ok(Tx {
+            inner: pool.begin().await?,
+            _turn: None,
+        });
     };
     let queued = turns.queue.lock().await;
     // The connection first: who waits for one must not hold up the log.
@@ -26,7 +29,10 @@ pub(super) async fn begin(pool: &AnyPool, turns: Option<&Turns>) -> Result<Tx, S
     drop(queued);
     // IMMEDIATE: a transaction that reads first and writes later must not fail half-way because somebody wrote in between.
     let inner = Transaction::begin(connection, Some("BEGIN IMMEDIATE".into_sql_str())).await?;
-    Ok(Tx { inner, _turn: Some(turn) })
+    Ok(Tx {
+        inner,
+        _turn: Some(turn),
+    })
 }
 
 impl Tx {

@@ -1,0 +1,1 @@
+SELECT id, position, version FROM events WHERE id = ANY($1::uuid[])

@@ -1,0 +1,7 @@
+SELECT
+    position, version, occurred_at, recorded_at, id, correlation_id, causation_id, deleted,
+    stream, kind, key, erp, channel, traceparent, actor, payload
+FROM events
+WHERE shard = 0 AND position > $1
+ORDER BY position
+LIMIT $2

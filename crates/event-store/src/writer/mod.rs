@@ -1,0 +1,526 @@
+//! One task per log commits batches: callers hand in an append and wait; the task takes everything already queued, without
+//! lingering, and writes it in one transaction. While one batch is being made durable, the next one gathers by itself.
+//!
+//! The task is optimistic: it numbers versions by what it knows and lets the database's unique keys judge. Only what was refused,
+//! or what it cannot vouch for (a version that looks wrong, a lease it has not seen), is judged one by one with the head row held.
+
+mod batch;
+mod judge;
+mod known;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tracing::warn;
+
+use millrace_service_kit::Clock;
+
+use crate::log::{Append, AppendError, Appended, Held, LeaseEpoch, StoreError};
+pub(crate) use batch::{Batch, Row};
+pub(crate) use judge::{Facts, Questions};
+use judge::{Verdict, judge};
+use known::Known;
+
+/// A batch ends when it has this many events or bytes; an append is never split.
+const BATCH_EVENTS: usize = 1_000;
+const BATCH_BYTES: usize = 1 << 20;
+/// One append may be this large: it is one transaction, and everybody else waits for it.
+const APPEND_EVENTS: usize = 10_000;
+const APPEND_BYTES: usize = 16 << 20;
+/// How long a batch is tried again by itself when the database goes away under it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// One database's side of the writer. Every call leaves the connection ready for the next, or broken until [`Ledger::reset`].
+#[async_trait]
+pub(crate) trait Ledger: Send + 'static {
+    /// Writes the batch in one transaction and one round trip. `None`: a unique key or the fence refused it; nothing was written.
+    /// Else the position before its first row.
+    async fn write(&mut self, batch: &Batch<'_>) -> Result<Option<u64>, StoreError>;
+
+    /// Committed versions of those streams that exist.
+    async fn heads(&mut self, streams: &[&str]) -> Result<Vec<(String, u64)>, StoreError>;
+
+    /// Takes the head row, then looks, in statements of their own: nobody moves any of it until [`Ledger::finish`].
+    async fn lock(&mut self, questions: &Questions<'_>) -> Result<Facts, StoreError>;
+
+    /// Writes the batch and gives the head row back; without one only the latter.
+    async fn finish(&mut self, batch: Option<&Batch<'_>>) -> Result<(), StoreError>;
+
+    /// Takes or renews a lease, see [`crate::EventLog::take_lease`]. The flag says that the head moved to the marker.
+    async fn take_lease(
+        &mut self,
+        name: &str,
+        holder: &str,
+        ttl: Duration,
+    ) -> Result<Option<(Held, bool)>, StoreError>;
+
+    async fn release_lease(&mut self, lease: &LeaseEpoch) -> Result<(), StoreError>;
+
+    /// Forgets a connection in doubt; whatever it had begun is over, one way or the other, before anything later is judged.
+    async fn reset(&mut self);
+}
+
+/// The writer as the log's callers hold it.
+pub(crate) struct Writer {
+    requests: mpsc::Sender<Request>,
+    moved: watch::Sender<u64>,
+    task: std::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+enum Request {
+    Append(Ask),
+    TakeLease {
+        name: String,
+        holder: String,
+        ttl: Duration,
+        reply: oneshot::Sender<Result<Option<Held>, StoreError>>,
+    },
+    ReleaseLease {
+        lease: LeaseEpoch,
+        reply: oneshot::Sender<Result<(), StoreError>>,
+    },
+    Close,
+}
+
+/// An append on its way, and who waits for it.
+struct Ask {
+    append: Append,
+    events: usize,
+    bytes: usize,
+    reply: oneshot::Sender<Result<Appended, AppendError>>,
+}
+
+impl Writer {
+    pub(crate) fn start(ledger: impl Ledger, clock: Arc<dyn Clock>, head: u64) -> Self {
+        let (requests, received) = mpsc::channel(8_192);
+        let moved = watch::Sender::new(head);
+        let task = Task {
+            ledger,
+            clock,
+            received,
+            moved: moved.clone(),
+            known: Known::default(),
+        };
+        let task = tokio::spawn(task.run());
+        Self {
+            requests,
+            moved,
+            task: std::sync::Mutex::new(Some(task)),
+        }
+    }
+
+    pub(crate) fn moved(&self) -> &watch::Sender<u64> {
+        &self.moved
+    }
+
+    pub(crate) async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        let (events, bytes) = size(&append);
+        if events > APPEND_EVENTS || bytes > APPEND_BYTES {
+            return Err(AppendError::TooLarge { bytes, events });
+        }
+        check(&append)?;
+        let (reply, answer) = oneshot::channel();
+        let ask = Request::Append(Ask {
+            append,
+            events,
+            bytes,
+            reply,
+        });
+        self.requests
+            .send(ask)
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    pub(crate) async fn take_lease(
+        &self,
+        name: &str,
+        holder: &str,
+        ttl: Duration,
+    ) -> Result<Option<Held>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request::TakeLease {
+            name: name.to_owned(),
+            holder: holder.to_owned(),
+            ttl,
+            reply,
+        };
+        self.requests
+            .send(request)
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    pub(crate) async fn release_lease(&self, lease: &LeaseEpoch) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request::ReleaseLease {
+            lease: lease.clone(),
+            reply,
+        };
+        self.requests
+            .send(request)
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Finishes what was taken before.
+    pub(crate) async fn close(&self) {
+        let task = self
+            .task
+            .lock()
+            .expect("no holder of this lock panics")
+            .take();
+        // Refused only when the task has ended already.
+        let _ = self.requests.send(Request::Close).await;
+        if let Some(task) = task {
+            // A panic was reported by the runtime; there is nothing left to finish.
+            let _ = task.await;
+        }
+    }
+}
+
+/// Refuses what one of the databases could not keep; so both refuse it, and no batch breaks on it.
+fn check(append: &Append) -> Result<(), AppendError> {
+    let fits = |what: &str, text: &str, most: usize| {
+        if text.len() > most || text.contains('\0') {
+            return Err(AppendError::Malformed {
+                reason: format!("its {what} is longer than {most} bytes or contains a zero byte"),
+            });
+        }
+        Ok(())
+    };
+    let fits_where = |what: &str, text: &Option<String>, most: usize| {
+        text.as_deref()
+            .map_or(Ok(()), |text| fits(what, text, most))
+    };
+    fits_where("idempotency key", &append.idempotency_key, 1_000)?;
+    for stream in &append.streams {
+        fits("stream", &stream.stream, 1_000)?;
+        for event in &stream.events {
+            fits("kind", &event.kind, 1_000)?;
+            fits("key", &event.key, 1_000)?;
+            fits("actor", &event.cause.actor, 1_000)?;
+            fits_where("erp", &event.erp, 1_000)?;
+            fits_where("channel", &event.channel, 1_000)?;
+            fits_where("traceparent", &event.cause.traceparent, 1_000)?;
+        }
+    }
+    Ok(())
+}
+
+fn size(append: &Append) -> (usize, usize) {
+    let mut events = 0;
+    let mut bytes = 0;
+    for stream in &append.streams {
+        events += stream.events.len();
+        for event in &stream.events {
+            bytes += event.payload.len()
+                + event.key.len()
+                + event.kind.len()
+                + stream.stream.len()
+                + 128;
+        }
+    }
+    (events, bytes)
+}
+
+struct Task<L> {
+    ledger: L,
+    clock: Arc<dyn Clock>,
+    received: mpsc::Receiver<Request>,
+    moved: watch::Sender<u64>,
+    known: Known,
+}
+
+impl<L: Ledger> Task<L> {
+    async fn run(mut self) {
+        while let Some(request) = self.received.recv().await {
+            let mut next = Some(request);
+            while let Some(request) = next.take() {
+                match request {
+                    Request::Append(ask) => next = self.gather(ask).await,
+                    Request::TakeLease {
+                        name,
+                        holder,
+                        ttl,
+                        reply,
+                    } => {
+                        let taken = self.take_lease(&name, &holder, ttl).await;
+                        let _ = reply.send(taken);
+                    }
+                    Request::ReleaseLease { lease, reply } => {
+                        let released = self.ledger.release_lease(&lease).await;
+                        if released.is_err() {
+                            self.ledger.reset().await;
+                        }
+                        let _ = reply.send(released);
+                    }
+                    Request::Close => return,
+                }
+            }
+        }
+    }
+
+    /// Writes `first` and everything queued behind it. Returns the request that ended the batch.
+    async fn gather(&mut self, first: Ask) -> Option<Request> {
+        // Those who were just answered get the chance to ask again; it costs nothing when nobody is about to.
+        tokio::task::yield_now().await;
+        let (mut events, mut bytes) = (first.events, first.bytes);
+        let mut asks = vec![first];
+        let mut ended_by = None;
+        while events < BATCH_EVENTS && bytes < BATCH_BYTES {
+            match self.received.try_recv() {
+                Ok(Request::Append(ask)) => {
+                    events += ask.events;
+                    bytes += ask.bytes;
+                    asks.push(ask);
+                }
+                Ok(other) => {
+                    ended_by = Some(other);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        self.commit(asks).await;
+        ended_by
+    }
+
+    async fn commit(&mut self, asks: Vec<Ask>) {
+        let now = self.clock.now().as_microsecond();
+        let (sure, doubtful) = match self.vouch(&asks).await {
+            Ok(parted) => parted,
+            Err(error) => return self.broken(asks, now, error).await,
+        };
+        let mut left = asks.into_iter().map(Some).collect::<Vec<_>>();
+        let mut refused = doubtful;
+        if !sure.is_empty() {
+            let picked: Vec<&Append> = sure
+                .iter()
+                .filter_map(|(index, _)| left[*index].as_ref())
+                .map(|ask| &ask.append)
+                .collect();
+            let firsts = sure.iter().map(|(_, firsts)| firsts.as_slice());
+            let batch = Batch::of(
+                picked.into_iter().zip(firsts),
+                now,
+                self.known.fence_for_leases(),
+            );
+            let written = self.ledger.write(&batch).await;
+            match written {
+                Ok(Some(base)) => {
+                    let results = batch.results(base);
+                    let last = base + batch.rows.len() as u64;
+                    for row in &batch.rows {
+                        self.known.stands_at(row.stream, row.version);
+                    }
+                    drop(batch);
+                    self.told(last);
+                    for ((index, _), appended) in sure.iter().zip(results) {
+                        if let Some(ask) = left[*index].take() {
+                            let _ = ask.reply.send(Ok(appended));
+                        }
+                    }
+                }
+                Ok(None) => {
+                    drop(batch);
+                    refused.extend(sure.iter().map(|(index, _)| *index));
+                    refused.sort_unstable();
+                }
+                Err(error) => {
+                    drop(batch);
+                    return self
+                        .broken(left.into_iter().flatten().collect(), now, error)
+                        .await;
+                }
+            }
+        }
+        let asks: Vec<Ask> = refused
+            .into_iter()
+            .filter_map(|index| left[index].take())
+            .collect();
+        if asks.is_empty() {
+            return;
+        }
+        match self.judged(&asks, now).await {
+            Ok(verdicts) => answer(asks, verdicts),
+            Err(error) => self.broken(asks, now, error).await,
+        }
+    }
+
+    /// Parts what may be written at once, with the first version of each of its streams, from what must be judged under the lock.
+    async fn vouch(
+        &mut self,
+        asks: &[Ask],
+    ) -> Result<(Vec<(usize, Vec<u64>)>, Vec<usize>), StoreError> {
+        let unknown = self
+            .known
+            .unknown(asks.iter().flat_map(|ask| &ask.append.streams));
+        if !unknown.is_empty() {
+            let found = self.ledger.heads(&unknown).await?;
+            self.known.learn(&unknown, found);
+        }
+        let mut sure = Vec::with_capacity(asks.len());
+        let mut doubtful = Vec::new();
+        let mut ahead = self.known.ahead();
+        for (index, ask) in asks.iter().enumerate() {
+            match ahead.vouch(&ask.append) {
+                Some(firsts) => sure.push((index, firsts)),
+                None => doubtful.push(index),
+            }
+        }
+        Ok((sure, doubtful))
+    }
+
+    /// Judges one by one with the head row held, and writes what is accepted.
+    async fn judged(
+        &mut self,
+        asks: &[Ask],
+        now: i64,
+    ) -> Result<Vec<Result<Appended, AppendError>>, StoreError> {
+        let appends: Vec<&Append> = asks.iter().map(|ask| &ask.append).collect();
+        let facts = self.ledger.lock(&Questions::about(&appends)).await?;
+        let base = facts.position;
+        self.known.see_leases(facts.fence, &facts.leases);
+        for (stream, version) in &facts.heads {
+            self.known.stands_at(stream, *version);
+        }
+        let verdicts = judge(&appends, facts);
+        let accepted =
+            appends
+                .iter()
+                .zip(&verdicts)
+                .filter_map(|(append, verdict)| match verdict {
+                    Verdict::Write { firsts, .. } => Some((*append, firsts.as_slice())),
+                    Verdict::Answer(_) => None,
+                });
+        let batch = Batch::of(accepted, now, None);
+        if batch.is_empty() {
+            self.ledger.finish(None).await?;
+        } else {
+            self.ledger.finish(Some(&batch)).await?;
+            for row in &batch.rows {
+                self.known.stands_at(row.stream, row.version);
+            }
+            self.told(base + batch.rows.len() as u64);
+        }
+        let results = verdicts.into_iter().map(|verdict| match verdict {
+            Verdict::Write { appended, .. } => Ok(appended),
+            Verdict::Answer(answer) => answer,
+        });
+        Ok(results.collect())
+    }
+
+    /// The outcome is unknown: looks again under the lock, where event ids tell what had happened, until patience ends.
+    async fn broken(&mut self, asks: Vec<Ask>, now: i64, error: StoreError) {
+        warn!(
+            error = &error as &dyn std::error::Error,
+            appends = asks.len(),
+            "a batch could not be written, trying again"
+        );
+        if asks.len() > 1 && blames_content(&error) {
+            return self.apart(asks, now).await;
+        }
+        let mut waited = Duration::ZERO;
+        let mut pause = Duration::from_millis(20);
+        let error = loop {
+            self.ledger.reset().await;
+            match self.judged(&asks, now).await {
+                Ok(verdicts) => return answer(asks, verdicts),
+                Err(again) if blames_content(&again) && asks.len() > 1 => {
+                    return self.apart(asks, now).await;
+                }
+                Err(again) if waited >= PATIENCE || blames_content(&again) => break again,
+                Err(_) => {}
+            }
+            tokio::time::sleep(pause).await;
+            waited += pause;
+            pause = (pause * 2).min(Duration::from_secs(1));
+        };
+        self.ledger.reset().await;
+        refuse(asks, error);
+    }
+
+    /// One of these cannot be stored; the others shall not suffer for it.
+    async fn apart(&mut self, asks: Vec<Ask>, now: i64) {
+        for ask in asks {
+            self.ledger.reset().await;
+            let asks = vec![ask];
+            match self.judged(&asks, now).await {
+                Ok(verdicts) => answer(asks, verdicts),
+                Err(error) => refuse(asks, error),
+            }
+        }
+        self.ledger.reset().await;
+    }
+
+    async fn take_lease(
+        &mut self,
+        name: &str,
+        holder: &str,
+        ttl: Duration,
+    ) -> Result<Option<Held>, StoreError> {
+        match self.ledger.take_lease(name, holder, ttl).await {
+            Ok(Some((held, true))) => {
+                // The fence was raised: what was known about leases is judged anew.
+                self.known.forget_leases();
+                self.told(held.marker);
+                Ok(Some(held))
+            }
+            Ok(Some((held, false))) => Ok(Some(held)),
+            Ok(None) => Ok(None),
+            Err(error) => {
+                self.ledger.reset().await;
+                Err(error)
+            }
+        }
+    }
+
+    fn told(&self, head: u64) {
+        self.moved.send_if_modified(|known| {
+            let higher = head > *known;
+            *known = head.max(*known);
+            higher
+        });
+    }
+}
+
+/// The database answered, and what it did not like is in the rows: SQLSTATE classes data, integrity and limits.
+fn blames_content(error: &StoreError) -> bool {
+    let StoreError::Database(sqlx::Error::Database(error)) = error else {
+        return false;
+    };
+    error.code().is_some_and(|code| {
+        code.len() == 5
+            && ["22", "23", "54"]
+                .iter()
+                .any(|class| code.starts_with(class))
+    })
+}
+
+fn refuse(asks: Vec<Ask>, error: StoreError) {
+    warn!(
+        error = &error as &dyn std::error::Error,
+        appends = asks.len(),
+        "appends were given up"
+    );
+    let error = Arc::new(error);
+    for ask in asks {
+        let _ = ask
+            .reply
+            .send(Err(AppendError::Store(StoreError::Away(error.clone()))));
+    }
+}
+
+fn answer(asks: Vec<Ask>, verdicts: Vec<Result<Appended, AppendError>>) {
+    for (ask, verdict) in asks.into_iter().zip(verdicts) {
+        // Nobody waits any more: the append stands all the same.
+        let _ = ask.reply.send(verdict);
+    }
+}
