@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use async_trait::async_trait;
-use millrace_event_store::{Recorded, StoreError, StreamAppend, Tx};
+use millrace_event_store::{AppendError, Recorded, StoreError, StreamAppend, Tx};
 use thiserror::Error;
 
 /// What one consumer does with each record. Called for one record at a time; per key in order, every position once.
@@ -12,13 +12,6 @@ pub trait Handler: Send + Sync {
     /// Takes one record into the consumer's database. Everything goes through `tx`, which commits together with the
     /// consumer's position. May be called again for the same record after a rollback: no effects outside `tx`.
     async fn handle(&self, tx: &mut Tx, recorded: &Recorded) -> Result<Outcome, HandleError>;
-
-    /// A state topic starts again from its beginning, because its log was rebuilt or the position was lost: what `topic`
-    /// brought may be forgotten here; all that is still true is delivered again.
-    async fn resync(&self, tx: &mut Tx, topic: &str) -> Result<(), HandleError> {
-        let _ = (tx, topic);
-        Ok(())
-    }
 }
 
 /// What became of a record.
@@ -39,13 +32,17 @@ impl Outcome {
     /// Waits for the record `key` of `topic`.
     #[must_use]
     pub fn waits_for(topic: &str, key: &str) -> Self {
-        Self::Unresolved { waits_for: format!("{topic}/{key}") }
+        Self::Unresolved {
+            waits_for: format!("{topic}/{key}"),
+        }
     }
 
     /// Cannot be processed, and why.
     #[must_use]
     pub fn parked(reason: impl Into<String>) -> Self {
-        Self::Parked { reason: reason.into() }
+        Self::Parked {
+            reason: reason.into(),
+        }
     }
 }
 
@@ -72,6 +69,12 @@ impl From<sqlx::Error> for HandleError {
 
 impl From<StoreError> for HandleError {
     fn from(error: StoreError) -> Self {
+        Self::failed(error)
+    }
+}
+
+impl From<AppendError> for HandleError {
+    fn from(error: AppendError) -> Self {
         Self::failed(error)
     }
 }

@@ -61,18 +61,28 @@
 //!   Other keys go on. An unresolved one heals when the record it waits for is handled by the same consumer, when
 //!   somebody calls [`resolve`] with the same name in the transaction that brings the missing thing, or at the slow
 //!   re-check. [`list_parked`], [`retry_parked`] and [`drop_parked`] serve `operations.v1.ParkedService`.
-//! * A lost position or a rebuilt log ("resync needed") restarts a state topic from its beginning, after
-//!   [`Handler::resync`]; a fact topic stalls visibly ([`list_stalled`]) until somebody says [`restart_stalled`].
+//! * A lost position or a rebuilt log ("resync needed") makes a state topic start again from its beginning: all that is
+//!   still true is delivered again. A fact topic stalls visibly ([`list_stalled`]) until somebody says [`restart_stalled`].
 //!
 //! Who needs a whole topic in memory takes [`Bus::mirror`] instead: latest of every key, `CaughtUp`, then live.
 
 mod bus;
 mod cloud_event;
+mod consumer;
+mod embedded;
+mod handler;
 mod subscription;
 pub mod topics;
 
 pub use bus::{Bus, BusError, Delivery, Mirrored, Routes, Unreadable};
 pub use cloud_event::to_json;
+pub use consumer::{
+    Consumer, From, Meter, ParkedRecord, ParkedState, Reading, Stalled, consume, drop_parked,
+    list_parked, list_stalled, migrations, resolve, restart_stalled, retry_all_parked,
+    retry_parked,
+};
+pub use embedded::EmbeddedBus;
+pub use handler::{HandleError, Handler, Outcome};
 pub use subscription::{
     Batch, Change, Mark, Partition, Positions, Seen, Subscription, Taken, Unread,
 };

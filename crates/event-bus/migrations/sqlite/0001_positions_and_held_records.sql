@@ -5,9 +5,9 @@ CREATE TABLE bus_positions (
     partition_number BIGINT NOT NULL,
     -- Where the partition stands: empty for Kafka, the log's name for the embedded bus.
     source           TEXT   NOT NULL,
-    -- The first record that was not taken yet.
+    -- The first record that was not taken yet; -1: the beginning.
     next_offset      BIGINT NOT NULL,
-    -- The log, epoch, shard and position of the last event that was taken: repeats and rebuilt logs are told by them.
+    -- The log, epoch, shard and position of the last event that was taken: repeats and rebuilt logs are told by them. Empty: none yet.
     log              TEXT   NOT NULL,
     epoch            TEXT   NOT NULL,
     shard            BIGINT NOT NULL,
@@ -21,22 +21,28 @@ CREATE TABLE bus_positions (
 
 -- Records that could not be processed yet.
 CREATE TABLE bus_held (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
     consumer         TEXT   NOT NULL,
     topic            TEXT   NOT NULL,
     partition_number BIGINT NOT NULL,
     source           TEXT   NOT NULL,
     record_offset    BIGINT NOT NULL,
     record_key       TEXT   NOT NULL,
-    -- parked: needs a person or a newer record; unresolved: waits for waits_for; waiting: behind another of its key; ready: to be tried now.
+    -- Full Protobuf name; empty when not even that could be read.
+    kind             TEXT   NOT NULL,
+    -- parked: needs a person or a newer record; unresolved: waits for waits_for; waiting: behind another of its key;
+    -- ready: to be tried now; dropped: given up by a person, kept as evidence without its payload.
     status           TEXT   NOT NULL,
     reason           TEXT   NOT NULL,
     waits_for        TEXT   NOT NULL,
+    note             TEXT   NOT NULL,
     attempts         BIGINT NOT NULL,
     held_at          BIGINT NOT NULL,
+    last_attempt_at  BIGINT NOT NULL,
     next_attempt_at  BIGINT NOT NULL,
     headers          TEXT   NOT NULL,
     payload          BLOB,
-    PRIMARY KEY (consumer, topic, partition_number, source, record_offset)
+    UNIQUE (consumer, topic, partition_number, source, record_offset)
 );
 
 CREATE INDEX bus_held_by_key ON bus_held (consumer, topic, record_key, record_offset);

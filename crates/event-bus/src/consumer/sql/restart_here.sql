@@ -1,0 +1,2 @@
+UPDATE bus_positions SET stalled = ''
+WHERE consumer = $1 AND topic = $2 AND partition_number = $3 AND source = $4 AND stalled <> ''

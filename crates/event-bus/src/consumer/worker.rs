@@ -1,0 +1,641 @@
+//! The loop itself: what comes in, which transaction it goes into, and what happens when one fails.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_event_store::{Position, StoreError};
+use millrace_service_kit::Shutdown;
+use tokio::time::Instant;
+use tracing::{debug, error, info, warn};
+
+use crate::bus::{Bus, BusError};
+use crate::consumer::Consumer;
+use crate::consumer::appends::append;
+use crate::consumer::attempt::{Appended, Bench, Stop, Wanted};
+use crate::consumer::meter::{Counts, Meter};
+use crate::consumer::plan::plan;
+use crate::consumer::positions::{StoredPositions, claim};
+use crate::handler::HandleError;
+use crate::subscription::{Change, Mark, Partition, Positions, Seen, Subscription, Taken};
+use crate::topics::{self, Kind, Topic};
+
+const IDLE: Duration = Duration::from_secs(30);
+const LAG_EVERY: Duration = Duration::from_secs(5);
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_LAST: Duration = Duration::from_secs(20);
+/// Transactions that begin with savepoints after one that needed them.
+const SAVEPOINTS_FOR: u32 = 20;
+
+/// A partition of this process.
+pub(super) struct Own {
+    pub(super) mark: Mark,
+    /// The mark is in the database.
+    pub(super) stored: bool,
+    failing: Option<Failing>,
+}
+
+/// Records that could not be handled because the world was broken; the partition is held back until they are.
+struct Failing {
+    records: Vec<Taken>,
+    attempts: u32,
+    retry_at: Instant,
+}
+
+pub(super) struct Worker {
+    pub(super) bench: Bench,
+    pub(super) positions: Arc<StoredPositions>,
+    batch: usize,
+    pub(super) meter: Arc<Meter>,
+    pub(super) own: HashMap<Partition, Own>,
+    /// Something may be kept aside in the database.
+    pub(super) may_hold: bool,
+    pub(super) recheck_at: Instant,
+    lag_at: Instant,
+    savepoints: u32,
+}
+
+impl Worker {
+    pub(super) fn new(consumer: Consumer) -> Self {
+        let Consumer {
+            group,
+            database,
+            handler,
+            batch,
+            waiting_per_key,
+            meter,
+            ..
+        } = consumer;
+        let now = Instant::now();
+        Self {
+            positions: Arc::new(StoredPositions {
+                consumer: group.clone(),
+                database: database.clone(),
+            }),
+            bench: Bench {
+                consumer: group,
+                database,
+                handler,
+                waiting_per_key: i64::try_from(waiting_per_key).unwrap_or(i64::MAX),
+            },
+            batch,
+            meter,
+            own: HashMap::new(),
+            may_hold: true,
+            recheck_at: now,
+            lag_at: now,
+            savepoints: 0,
+        }
+    }
+
+    pub(super) async fn run(
+        mut self,
+        bus: &dyn Bus,
+        topics: &[&'static Topic],
+        shutdown: Shutdown,
+    ) -> Result<(), BusError> {
+        let mut away = 0;
+        loop {
+            let failure = match self.session(bus, topics, &shutdown, &mut away).await {
+                Ok(()) => return Ok(()),
+                Err(failure @ (BusError::Closed | BusError::UnknownTopic(_))) => {
+                    return Err(failure);
+                }
+                Err(failure) => failure,
+            };
+            if away == 0 {
+                error!(
+                    error = &failure as &dyn std::error::Error,
+                    "consumer {} cannot go on, trying again", self.bench.consumer
+                );
+            }
+            away += 1;
+            self.meter.failed();
+            self.own.clear();
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                () = tokio::time::sleep(pause(away)) => {}
+            }
+        }
+    }
+
+    /// From a fresh subscription until shutdown, or until the world breaks in a way that is best answered by beginning anew
+    /// from the stored positions.
+    async fn session(
+        &mut self,
+        bus: &dyn Bus,
+        topics: &[&'static Topic],
+        shutdown: &Shutdown,
+        away: &mut u32,
+    ) -> Result<(), BusError> {
+        let group = self.bench.consumer.clone();
+        let mut subscription = bus
+            .subscribe(&group, topics, self.positions.clone())
+            .await?;
+        loop {
+            let patience = self.patience();
+            let batch = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return Ok(()),
+                batch = subscription.next(self.batch, patience) => batch?,
+            };
+            for change in batch.changes {
+                self.change(change, &mut *subscription).await?;
+            }
+            let records = self.sorted(batch.records);
+            let reached: Vec<(Partition, i64)> = batch
+                .reached
+                .into_iter()
+                .filter(|(partition, _)| self.flows(partition))
+                .collect();
+            self.take(records, &reached, &mut *subscription).await?;
+            self.retry_failing(&mut *subscription).await?;
+            self.recheck(&mut *subscription).await?;
+            self.look_at_lag(&mut *subscription).await;
+            *away = 0;
+        }
+    }
+
+    fn flows(&self, partition: &Partition) -> bool {
+        self.own
+            .get(partition)
+            .is_some_and(|own| own.failing.is_none() && own.mark.stalled.is_none())
+    }
+
+    fn patience(&self) -> Duration {
+        let now = Instant::now();
+        let retry = self
+            .own
+            .values()
+            .filter_map(|own| own.failing.as_ref())
+            .map(|failing| failing.retry_at)
+            .min();
+        let stalled = self.own.values().any(|own| own.mark.stalled.is_some());
+        let recheck = (self.may_hold || stalled).then_some(self.recheck_at);
+        [retry, recheck]
+            .into_iter()
+            .flatten()
+            .min()
+            .map_or(IDLE, |next| next.saturating_duration_since(now))
+    }
+
+    async fn change(
+        &mut self,
+        change: Change,
+        subscription: &mut dyn Subscription,
+    ) -> Result<(), BusError> {
+        match change {
+            Change::Assigned(partition, mark) => {
+                debug!(
+                    topic = partition.topic,
+                    partition = partition.number,
+                    "assigned"
+                );
+                let stored = mark.is_some();
+                let mark = mark.unwrap_or_else(Mark::beginning);
+                if mark.stalled.is_some() {
+                    subscription.pause(&partition, true).await?;
+                }
+                self.own.insert(
+                    partition,
+                    Own {
+                        mark,
+                        stored,
+                        failing: None,
+                    },
+                );
+                self.may_hold = true;
+            }
+            Change::Revoked(partition) => {
+                debug!(
+                    topic = partition.topic,
+                    partition = partition.number,
+                    "revoked"
+                );
+                self.own.remove(&partition);
+            }
+            Change::Lost {
+                partition,
+                reason,
+                now,
+            } => {
+                self.resync(&partition, &reason, None, now, subscription)
+                    .await?
+            }
+        }
+        Ok(())
+    }
+
+    /// The records that may be handled now; those of partitions that wait go behind what waits there.
+    fn sorted(&mut self, mut records: Vec<Taken>) -> Vec<Taken> {
+        if self
+            .own
+            .values()
+            .all(|own| own.failing.is_none() && own.mark.stalled.is_none())
+        {
+            return records;
+        }
+        records.retain(|taken| match self.own.get_mut(&taken.partition) {
+            Some(Own {
+                failing: Some(failing),
+                ..
+            }) => {
+                failing.records.push(taken.clone());
+                false
+            }
+            Some(own) => own.mark.stalled.is_none(),
+            None => false,
+        });
+        records
+    }
+
+    /// Handles `records` in one transaction, or, when that fails, one by one.
+    async fn take(
+        &mut self,
+        records: Vec<Taken>,
+        reached: &[(Partition, i64)],
+        subscription: &mut dyn Subscription,
+    ) -> Result<(), BusError> {
+        let mut records = records;
+        loop {
+            if records.is_empty() && reached.is_empty() {
+                return Ok(());
+            }
+            match self.commit(&records, reached, subscription).await? {
+                None => return Ok(()),
+                Some(Stop::Fenced(partition)) => {
+                    self.fenced(&partition, subscription).await?;
+                    records.retain(|taken| taken.partition != partition);
+                }
+                Some(stop) if records.len() <= 1 => {
+                    return self.fail_all(records, &stop, subscription).await;
+                }
+                Some(stop @ (Stop::World(_) | Stop::NeedsAppends(_) | Stop::NeedsSavepoints)) => {
+                    return self.fail_all(records, &stop, subscription).await;
+                }
+                Some(Stop::Handler { .. } | Stop::Full { .. }) => break,
+            }
+        }
+        let mut by_partition: BTreeMap<Partition, Vec<Taken>> = BTreeMap::new();
+        for taken in records {
+            by_partition
+                .entry(taken.partition.clone())
+                .or_default()
+                .push(taken);
+        }
+        for (partition, records) in by_partition {
+            for (index, taken) in records.iter().enumerate() {
+                match self
+                    .commit(std::slice::from_ref(taken), &[], subscription)
+                    .await?
+                {
+                    None => {}
+                    Some(Stop::Fenced(_)) => {
+                        self.fenced(&partition, subscription).await?;
+                        break;
+                    }
+                    Some(stop) => {
+                        self.fail_all(records[index..].to_vec(), &stop, subscription)
+                            .await?;
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One batch into the database, with the appends and savepoints it turns out to need. `None`: it is there.
+    async fn commit(
+        &mut self,
+        records: &[Taken],
+        reached: &[(Partition, i64)],
+        subscription: &mut dyn Subscription,
+    ) -> Result<Option<Stop>, BusError> {
+        let marks: HashMap<Partition, Mark> = self
+            .own
+            .iter()
+            .map(|(partition, own)| (partition.clone(), own.mark.clone()))
+            .collect();
+        let old: HashMap<Partition, Option<Mark>> = self
+            .own
+            .iter()
+            .map(|(partition, own)| (partition.clone(), own.stored.then(|| own.mark.clone())))
+            .collect();
+        let plan = plan(&marks, records, reached);
+        let mut savepoints = self.savepoints > 0;
+        self.savepoints = self.savepoints.saturating_sub(1);
+        let mut appended = Appended::new();
+        let mut rounds = 0;
+        let counts = loop {
+            if plan.marks.is_empty() {
+                break Counts::default();
+            }
+            match self
+                .bench
+                .attempt(&plan, &old, self.may_hold, savepoints, &appended)
+                .await
+            {
+                Ok(counts) => break counts,
+                Err(Stop::NeedsSavepoints) => {
+                    savepoints = true;
+                    self.savepoints = SAVEPOINTS_FOR;
+                }
+                Err(Stop::NeedsAppends(wanted)) if rounds < 3 => {
+                    rounds += 1;
+                    if let Err(failure) = self.append(wanted, &mut appended).await {
+                        return Ok(Some(failure));
+                    }
+                }
+                Err(stop) => return Ok(Some(stop)),
+            }
+        };
+        self.meter.add(&counts);
+        self.may_hold |= counts.keeps();
+        if counts.healed > 0 {
+            self.recheck_at = Instant::now();
+        }
+        let mut moved = Vec::with_capacity(plan.marks.len());
+        for (partition, mark) in plan.marks {
+            if let Some(own) = self.own.get_mut(&partition) {
+                moved.push((partition, mark.next));
+                *own = Own {
+                    mark,
+                    stored: true,
+                    failing: own.failing.take(),
+                };
+            }
+        }
+        subscription.committed(&moved).await;
+        for (partition, offset, at) in plan.rebuilt {
+            let reason = format!(
+                "log {} was rebuilt and is now in epoch {}",
+                at.log, at.epoch
+            );
+            self.resync(&partition, &reason, Some(offset), Some(at), subscription)
+                .await?;
+        }
+        Ok(None)
+    }
+
+    pub(super) async fn append(
+        &self,
+        wanted: Vec<Wanted>,
+        appended: &mut Appended,
+    ) -> Result<(), Stop> {
+        let log = self.bench.database.log().await?;
+        append(&*log, wanted, appended)
+            .await
+            .map_err(|failure| match failure {
+                millrace_event_store::AppendError::Store(store) => Stop::World(store),
+                other => Stop::World(StoreError::Address(other.to_string())),
+            })
+    }
+
+    /// Puts records back until the world is mended, and holds their partitions back.
+    async fn fail_all(
+        &mut self,
+        records: Vec<Taken>,
+        stop: &Stop,
+        subscription: &mut dyn Subscription,
+    ) -> Result<(), BusError> {
+        self.meter.failed();
+        let mut told = false;
+        let mut failed: BTreeMap<Partition, Vec<Taken>> = BTreeMap::new();
+        for taken in records {
+            failed
+                .entry(taken.partition.clone())
+                .or_default()
+                .push(taken);
+        }
+        for (partition, records) in failed {
+            let Some(own) = self.own.get_mut(&partition) else {
+                continue;
+            };
+            let attempts = own.failing.as_ref().map_or(0, |failing| failing.attempts) + 1;
+            if attempts == 1 {
+                if !told {
+                    error!(
+                        error = cause(stop),
+                        topic = partition.topic,
+                        partition = partition.number,
+                        "{stop}, trying again"
+                    );
+                    told = true;
+                }
+                subscription.pause(&partition, true).await?;
+            }
+            own.failing = Some(Failing {
+                records,
+                attempts,
+                retry_at: Instant::now() + pause(attempts),
+            });
+        }
+        Ok(())
+    }
+
+    /// Tries again what failed and is due.
+    async fn retry_failing(&mut self, subscription: &mut dyn Subscription) -> Result<(), BusError> {
+        let now = Instant::now();
+        let is_due = |own: &Own| {
+            own.failing
+                .as_ref()
+                .is_some_and(|failing| failing.retry_at <= now)
+        };
+        let due: Vec<Partition> = self
+            .own
+            .iter()
+            .filter(|(_, own)| is_due(own))
+            .map(|(partition, _)| partition.clone())
+            .collect();
+        if due.is_empty() {
+            return Ok(());
+        }
+        let mut records = Vec::new();
+        for partition in &due {
+            if let Some(failing) = self
+                .own
+                .get_mut(partition)
+                .and_then(|own| own.failing.as_mut())
+            {
+                records.append(&mut failing.records);
+            }
+        }
+        self.take(records, &[], subscription).await?;
+        for partition in due {
+            let Some(own) = self.own.get_mut(&partition) else {
+                continue;
+            };
+            if own
+                .failing
+                .as_ref()
+                .is_some_and(|failing| failing.records.is_empty())
+            {
+                own.failing = None;
+                info!(
+                    topic = partition.topic,
+                    partition = partition.number,
+                    "{} {} goes on",
+                    partition.topic,
+                    partition.number
+                );
+                if own.mark.stalled.is_none() {
+                    subscription.pause(&partition, false).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Another process has moved this partition: where does it stand now?
+    pub(super) async fn fenced(
+        &mut self,
+        partition: &Partition,
+        subscription: &mut dyn Subscription,
+    ) -> Result<(), BusError> {
+        self.meter.fenced();
+        warn!(
+            topic = partition.topic,
+            partition = partition.number,
+            "another process has taken {} {}",
+            partition.topic,
+            partition.number
+        );
+        self.reload(partition, subscription).await
+    }
+
+    pub(super) async fn reload(
+        &mut self,
+        partition: &Partition,
+        subscription: &mut dyn Subscription,
+    ) -> Result<(), BusError> {
+        let Some(mark) = self.positions.load(partition).await? else {
+            return Ok(());
+        };
+        subscription
+            .pause(partition, mark.stalled.is_some())
+            .await?;
+        subscription
+            .seek(partition, (mark.next >= 0).then_some(mark.next))
+            .await?;
+        self.own.insert(
+            partition.clone(),
+            Own {
+                mark,
+                stored: true,
+                failing: None,
+            },
+        );
+        Ok(())
+    }
+
+    /// What we knew of this partition no longer holds: a state topic begins again, a fact topic waits for a person.
+    async fn resync(
+        &mut self,
+        partition: &Partition,
+        reason: &str,
+        offset: Option<i64>,
+        at: Option<Position>,
+        subscription: &mut dyn Subscription,
+    ) -> Result<(), BusError> {
+        let Some(own) = self.own.get(partition) else {
+            return Ok(());
+        };
+        let seen = at.as_ref().map(|at| Seen {
+            number: 0,
+            ..Seen::at(at)
+        });
+        let facts = topics::named(partition.topic)
+            .is_some_and(|topic| matches!(topic.kind, Kind::Facts { .. }));
+        let mark = if facts {
+            Mark {
+                next: offset.unwrap_or(-1),
+                seen,
+                since: offset.unwrap_or(-1),
+                stalled: Some(reason.to_owned()),
+            }
+        } else {
+            Mark {
+                next: -1,
+                seen,
+                since: offset.unwrap_or(-1),
+                stalled: None,
+            }
+        };
+        let old = own.stored.then(|| own.mark.clone());
+        self.meter.resync();
+        if facts {
+            error!(
+                topic = partition.topic,
+                partition = partition.number,
+                reason,
+                "{} waits for a person: resync needed",
+                partition.topic
+            );
+        } else {
+            warn!(
+                topic = partition.topic,
+                partition = partition.number,
+                reason,
+                "{} is read again from its beginning",
+                partition.topic
+            );
+        }
+        let mut tx = self.bench.database.begin().await?;
+        let moved = claim(
+            &mut tx,
+            &self.bench.consumer,
+            partition,
+            old.as_ref(),
+            &mark,
+        )
+        .await
+        .map_err(StoreError::Database)?;
+        if !moved {
+            drop(tx);
+            return self.fenced(partition, subscription).await;
+        }
+        tx.commit().await?;
+        let stalled = mark.stalled.is_some();
+        self.own.insert(
+            partition.clone(),
+            Own {
+                mark,
+                stored: true,
+                failing: None,
+            },
+        );
+        subscription.pause(partition, stalled).await?;
+        if !stalled {
+            subscription.seek(partition, None).await?;
+        }
+        Ok(())
+    }
+
+    async fn look_at_lag(&mut self, subscription: &mut dyn Subscription) {
+        if Instant::now() < self.lag_at {
+            return;
+        }
+        self.lag_at = Instant::now() + LAG_EVERY;
+        let lag = subscription.lag().await;
+        self.meter.lag(
+            lag.into_iter()
+                .map(|(partition, lag)| ((partition.topic, partition.number), lag))
+                .collect(),
+        );
+    }
+}
+
+fn cause(stop: &Stop) -> &(dyn std::error::Error + 'static) {
+    match stop {
+        Stop::Handler {
+            source: HandleError::Failed(cause),
+            ..
+        } => &**cause,
+        other => other,
+    }
+}
+
+fn pause(attempts: u32) -> Duration {
+    (RETRY_FIRST * 2_u32.saturating_pow(attempts.saturating_sub(1).min(12))).min(RETRY_LAST)
+}
