@@ -16,9 +16,6 @@ use crate::oracle;
 
 const CALLERS: u64 = 256;
 
-const INSERT: &str = "INSERT INTO events (position, version, occurred_at, recorded_at, id, correlation_id, causation_id, \
-                      deleted, stream, kind, key, erp, channel, traceparent, actor, payload) ";
-
 pub struct SqliteCase {
     wrong: Option<anyhow::Error>,
 }
@@ -105,7 +102,7 @@ fn on_disk() -> Result<TempDir> {
 
 async fn insert_batch(connection: &mut SqliteConnection, batch: Vec<Row>) -> Result<()> {
     let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let mut query = QueryBuilder::<Sqlite>::new(INSERT);
+    let mut query = QueryBuilder::<Sqlite>::new(include_str!("sqlite_insert.sql"));
     query.push_values(batch, |mut values, row| {
         let at = row.event.occurred_at.as_microsecond();
         values
