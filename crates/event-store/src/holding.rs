@@ -44,11 +44,21 @@ where
         match log.take_lease(&post.lease, &post.holder, post.ttl).await {
             Ok(Some(held)) => {
                 away = false;
-                info!(lease = post.lease, epoch = held.lease.epoch, "{} is done here now", post.lease);
+                info!(
+                    lease = post.lease,
+                    epoch = held.lease.epoch,
+                    "{} is done here now",
+                    post.lease
+                );
                 hold(log, post, &held, shutdown, &work).await;
                 if let Err(error) = log.release_lease(&held.lease).await {
                     let cause = &error as &dyn std::error::Error;
-                    warn!(lease = post.lease, error = cause, "lease {} could not be given back", post.lease);
+                    warn!(
+                        lease = post.lease,
+                        error = cause,
+                        "lease {} could not be given back",
+                        post.lease
+                    );
                 }
             }
             Ok(None) => {
@@ -59,7 +69,12 @@ where
             Err(error) => {
                 let cause = &error as &dyn std::error::Error;
                 if !away {
-                    error!(lease = post.lease, error = cause, "lease {} could not be asked for, trying again", post.lease);
+                    error!(
+                        lease = post.lease,
+                        error = cause,
+                        "lease {} could not be asked for, trying again",
+                        post.lease
+                    );
                 }
                 away = true;
             }
@@ -72,8 +87,13 @@ where
     Ok(())
 }
 
-async fn hold<W, F>(log: &Arc<dyn EventLog>, post: &Post, held: &Held, shutdown: &Shutdown, work: &W)
-where
+async fn hold<W, F>(
+    log: &Arc<dyn EventLog>,
+    post: &Post,
+    held: &Held,
+    shutdown: &Shutdown,
+    work: &W,
+) where
     W: Fn(Held, Shutdown) -> F + Send + Sync,
     F: Future<Output = ()> + Send,
 {
@@ -84,7 +104,12 @@ where
         () = &mut working => return,
         () = until_lost(log, post, held) => {}
     }
-    warn!(lease = post.lease, epoch = held.lease.epoch, "lease {} was lost, another process takes over", post.lease);
+    warn!(
+        lease = post.lease,
+        epoch = held.lease.epoch,
+        "lease {} was lost, another process takes over",
+        post.lease
+    );
     stop.cancel();
     working.await;
 }
@@ -95,7 +120,12 @@ async fn until_lost(log: &Arc<dyn EventLog>, post: &Post, held: &Held) {
     loop {
         tokio::time::sleep(post.ttl / 4).await;
         let asked = Instant::now();
-        match tokio::time::timeout_at(good_until, log.take_lease(&post.lease, &post.holder, post.ttl)).await {
+        match tokio::time::timeout_at(
+            good_until,
+            log.take_lease(&post.lease, &post.holder, post.ttl),
+        )
+        .await
+        {
             Ok(Ok(Some(renewed))) if renewed.lease == held.lease => good_until = asked + post.ttl,
             Ok(Ok(_)) => return,
             Ok(Err(_)) if Instant::now() < good_until => {}

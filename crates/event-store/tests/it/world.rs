@@ -1,13 +1,17 @@
 //! The databases the suite runs on, and small builders.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use millrace_event_store::{
-    Append, Cause, Database, DatabaseSettings, EventLog, Expected, NewEvent, Recorded, StreamAppend,
+    Append, Cause, Database, DatabaseSettings, EventLog, Expected, Migrations, NewEvent, Recorded,
+    StreamAppend,
 };
 use millrace_service_kit::{Clock, Ids, SystemClock};
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 use uuid::Uuid;
 
 /// Where a test runs.
@@ -60,6 +64,29 @@ pub async fn open(settings: &DatabaseSettings) -> Database {
     Database::open(settings, Arc::new(SystemClock), Ids::random())
         .await
         .unwrap()
+}
+
+fn migration(version: i64, sql: &'static str) -> Migration {
+    Migration::new(
+        version,
+        Cow::Borrowed("a step"),
+        MigrationType::Simple,
+        sql.into_sql_str(),
+        false,
+    )
+}
+
+/// Somebody's migrations, numbered from 1.
+pub fn owner(name: &'static str, steps: &[&'static str]) -> Migrations {
+    let steps: Vec<Migration> = (1..)
+        .zip(steps)
+        .map(|(version, sql)| migration(version, sql))
+        .collect();
+    Migrations {
+        owner: name,
+        postgres: Migrator::with_migrations(steps.clone()),
+        sqlite: Migrator::with_migrations(steps),
+    }
 }
 
 pub fn cause() -> Cause {
