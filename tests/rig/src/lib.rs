@@ -60,6 +60,7 @@ pub use fetch::fetch;
 pub use kafka::Kafka;
 pub use patience::until;
 pub use place::{shared_dir, workspace};
+pub use ports::free as free_port;
 pub use postgres::Postgres;
 pub use rounds::{is_soak, rounds, seeds, soak_result};
 pub use run::run;

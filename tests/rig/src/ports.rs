@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 const RANGE: Range<u16> = 15_000..31_000;
 
-/// A port on 127.0.0.1 that nobody listens on now.
+/// A port on 127.0.0.1 that nobody listens on now, for a process that cannot be handed a listener. Somebody else may be quicker.
 pub fn free() -> Result<u16> {
     let random = RandomState::new();
     (0..1000_u32)

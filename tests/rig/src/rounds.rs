@@ -19,9 +19,9 @@ pub fn rounds(share: u64, whole: u64) -> u64 {
 }
 
 /// Seeds for `share` (or, in a soak, `whole`) rounds, different in every run.
-/// The first is printed; `MILLRACE_SEED=<first>` repeats the run, `MILLRACE_SEED` with a share of 1 one round of it.
+/// The first is printed; `MILLRACE_TEST_SEED=<first>` repeats the run, `MILLRACE_TEST_SEED` with a share of 1 one round of it.
 pub fn seeds(what: &str, share: u64, whole: u64) -> impl Iterator<Item = u64> + use<> {
-    let first = match std::env::var("MILLRACE_SEED")
+    let first = match std::env::var("MILLRACE_TEST_SEED")
         .ok()
         .and_then(|text| text.parse().ok())
     {
@@ -31,7 +31,7 @@ pub fn seeds(what: &str, share: u64, whole: u64) -> impl Iterator<Item = u64> + 
     };
     let count = rounds(share, whole);
     say(&format!(
-        "{what}: {count} rounds from MILLRACE_SEED={first}"
+        "{what}: {count} rounds from MILLRACE_TEST_SEED={first}"
     ));
     (0..count).map(move |round| first.wrapping_add(round))
 }
