@@ -1,0 +1,94 @@
+//! Why an order waits.
+
+/// What is wrong. The names are the contract's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HoldKind {
+    UnknownItem,
+    UnknownVariant,
+    ItemBlocked,
+    UnknownUnit,
+    LineTotal,
+    OrderTotal,
+    Currency,
+    UnknownCustomer,
+    CustomerBlocked,
+    PaymentMethodUnmapped,
+    ShipmentMethodUnmapped,
+    UnknownLocation,
+    ErpRefused,
+    Tax,
+    CustomerRefused,
+}
+
+impl HoldKind {
+    /// Does it go away when an item, a customer or a setting changes? What the shop got wrong, and what the ERP said no to,
+    /// needs a person.
+    #[must_use]
+    pub fn heals_by_itself(self) -> bool {
+        match self {
+            Self::UnknownItem
+            | Self::UnknownVariant
+            | Self::ItemBlocked
+            | Self::UnknownUnit
+            | Self::UnknownCustomer
+            | Self::CustomerBlocked
+            | Self::Currency
+            | Self::PaymentMethodUnmapped
+            | Self::ShipmentMethodUnmapped
+            | Self::UnknownLocation => true,
+            Self::LineTotal
+            | Self::OrderTotal
+            | Self::Tax
+            | Self::ErpRefused
+            | Self::CustomerRefused => false,
+        }
+    }
+
+    /// Said by the ERP (or by who creates customers in it), not found by our own checks: checking again does not make it go away.
+    #[must_use]
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Self::ErpRefused | Self::CustomerRefused)
+    }
+}
+
+/// What is wrong, where, and in words. Never personal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldReason {
+    pub kind: HoldKind,
+    /// 0: the whole order.
+    pub line: u32,
+    pub message: String,
+    /// The value that offends.
+    pub subject: String,
+}
+
+impl HoldReason {
+    #[must_use]
+    pub fn of_order(
+        kind: HoldKind,
+        subject: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            line: 0,
+            message: message.into(),
+            subject: subject.into(),
+        }
+    }
+
+    #[must_use]
+    pub fn of_line(
+        kind: HoldKind,
+        line: u32,
+        subject: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            line,
+            message: message.into(),
+            subject: subject.into(),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! An order as its events leave it.
+
+use millrace_values::{Amount, CustomerNumber, SystemId};
+
+use super::event::{Document, Event, LineQuantity};
+use super::hold::HoldReason;
+use super::line::{LineState, LineStatus};
+use super::order::Order;
+
+/// Nothing before the first event. Boxed: most of its life a state is moved.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct State(pub Option<Box<Taken>>);
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Taken {
+    pub order: Order,
+    pub content_hash: Vec<u8>,
+    /// 1 as submitted; rises when a person mends it.
+    pub revision: u32,
+    pub phase: Phase,
+    /// Why it is held; empty otherwise.
+    pub reasons: Vec<HoldReason>,
+    pub lines: Vec<LineStatus>,
+    /// In the order they came.
+    pub documents: Vec<Document>,
+    pub parcels: Vec<Parcel>,
+    pub customer: Option<(Option<SystemId>, CustomerNumber)>,
+    pub total_difference: Option<Amount>,
+    /// Number of events so far.
+    pub version: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// All checks passed, to be posted.
+    Cleared,
+    /// Waits: see the reasons.
+    Held,
+    /// In the ERP.
+    Posted,
+    /// Given up here.
+    Dropped,
+}
+
+/// Goods on their way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parcel {
+    pub shipment_number: String,
+    pub carrier: String,
+    pub tracking_number: String,
+    pub lines: Vec<LineQuantity>,
+}
+
+impl Taken {
+    /// In the ERP, but nobody has told for which customer and at which total: its status came before the answer.
+    #[must_use]
+    pub fn is_unconfirmed(&self) -> bool {
+        self.phase == Phase::Posted && self.customer.is_none()
+    }
+
+    #[must_use]
+    pub fn has(&self, document: &Document) -> bool {
+        self.documents.iter().any(|known| known.is(document))
+    }
+
+    /// Nothing more to come but credits.
+    #[must_use]
+    pub fn is_completed(&self) -> bool {
+        self.phase == Phase::Posted && self.lines.iter().all(LineStatus::is_finished)
+    }
+
+    /// Every line was cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        match self.phase {
+            Phase::Dropped => true,
+            Phase::Posted => self
+                .lines
+                .iter()
+                .all(|line| line.state() == LineState::Cancelled),
+            Phase::Cleared | Phase::Held => false,
+        }
+    }
+}
+
+/// Records; has no rules.
+pub(super) fn evolve(state: State, event: &Event) -> State {
+    let Some(mut taken) = state.0 else {
+        return match event {
+            Event::Accepted {
+                order,
+                content_hash,
+                lines,
+            } => State(Some(Box::new(Taken {
+                order: (**order).clone(),
+                content_hash: content_hash.clone(),
+                revision: 1,
+                // Until the checks are told with the next event, nothing may be posted.
+                phase: Phase::Held,
+                reasons: Vec::new(),
+                lines: lines.clone(),
+                documents: Vec::new(),
+                parcels: Vec::new(),
+                customer: None,
+                total_difference: None,
+                version: 1,
+            }))),
+            // A stream begins with its acceptance; without one there is no order to say anything of.
+            Event::Held { .. }
+            | Event::Cleared { .. }
+            | Event::Mended { .. }
+            | Event::Posted { .. }
+            | Event::Refused { .. }
+            | Event::Shipped { .. }
+            | Event::Invoiced { .. }
+            | Event::Credited { .. }
+            | Event::Cancelled { .. } => State(None),
+        };
+    };
+    taken.version += 1;
+    taken.lines = event.lines().to_vec();
+    match event {
+        Event::Accepted { .. } => {}
+        Event::Held { reasons, .. } => {
+            taken.phase = Phase::Held;
+            taken.reasons.clone_from(reasons);
+        }
+        Event::Refused { reason, .. } => {
+            taken.phase = Phase::Held;
+            taken.reasons = vec![reason.clone()];
+        }
+        Event::Cleared { .. } => {
+            taken.phase = Phase::Cleared;
+            taken.reasons.clear();
+        }
+        Event::Mended { order, .. } => {
+            taken.order = (**order).clone();
+            taken.revision += 1;
+        }
+        Event::Posted {
+            document,
+            customer,
+            total_difference,
+            ..
+        } => {
+            taken.phase = Phase::Posted;
+            taken.reasons.clear();
+            record(&mut taken, document);
+            if customer.is_some() {
+                taken.customer.clone_from(customer);
+                taken.total_difference = *total_difference;
+            }
+        }
+        Event::Shipped {
+            document,
+            shipped,
+            carrier,
+            tracking_number,
+            ..
+        } => {
+            record(&mut taken, document);
+            taken.parcels.push(Parcel {
+                shipment_number: document.number.clone(),
+                carrier: carrier.clone(),
+                tracking_number: tracking_number.clone(),
+                lines: shipped.clone(),
+            });
+        }
+        Event::Invoiced { document, .. } | Event::Credited { document, .. } => {
+            record(&mut taken, document)
+        }
+        Event::Cancelled {
+            document: Some(document),
+            ..
+        } => record(&mut taken, document),
+        Event::Cancelled { document: None, .. } => {
+            taken.phase = Phase::Dropped;
+            taken.reasons.clear();
+        }
+    }
+    State(Some(taken))
+}
+
+fn record(taken: &mut Taken, document: &Document) {
+    match taken.documents.iter_mut().find(|known| known.is(document)) {
+        // Told again with more: the row version decides what a stock figure contains.
+        Some(known) => known.row_version = document.row_version.or(known.row_version),
+        None => taken.documents.push(document.clone()),
+    }
+}

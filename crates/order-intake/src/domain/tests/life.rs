@@ -1,0 +1,545 @@
+//! The life of an order, from its acceptance to the last credit memo.
+
+use millrace_event_store::{Decider, given};
+use millrace_values::CustomerNumber;
+
+use super::sales::{amount, at, chairs, id, known, verdict};
+use crate::domain::check::Verdict;
+use crate::domain::line::{self, Movement};
+use crate::domain::{
+    Command, Document, DocumentKind, Event, HoldKind, HoldReason, Known, LineQuantity, LineStatus,
+    Order, Phase, Rejection, ShopOrder, State, Submitted, check,
+};
+
+#[test]
+fn an_order_that_is_right_is_taken_and_cleared() {
+    given::<ShopOrder>([])
+        .when(submit(chairs()))
+        .then([accepted(), cleared()]);
+}
+
+#[test]
+fn an_order_that_breaks_a_rule_is_taken_and_held() {
+    let held = Event::Held {
+        reasons: nothing_known().reasons,
+        lines: nothing_known().lines,
+    };
+    let command = Command::Submit(Submitted {
+        verdict: nothing_known(),
+        ..submitted(chairs())
+    });
+    let accepted = Event::Accepted {
+        order: Box::new(chairs()),
+        content_hash: vec![1],
+        lines: nothing_known().lines,
+    };
+    given::<ShopOrder>([]).when(command).then([accepted, held]);
+}
+
+#[test]
+fn the_same_order_again_changes_nothing() {
+    given::<ShopOrder>([accepted(), cleared()])
+        .when(submit(chairs()))
+        .then_nothing();
+}
+
+#[test]
+fn the_same_order_again_changes_nothing_when_it_is_in_the_erp_or_given_up() {
+    given::<ShopOrder>([accepted(), cleared(), posted()])
+        .when(submit(chairs()))
+        .then_nothing();
+    given::<ShopOrder>([accepted(), held(), dropped()])
+        .when(submit(chairs()))
+        .then_nothing();
+}
+
+#[test]
+fn the_same_number_with_other_content_is_refused() {
+    let other = Command::Submit(Submitted {
+        content_hash: vec![2],
+        ..submitted(chairs())
+    });
+    given::<ShopOrder>([accepted(), cleared()])
+        .when(other)
+        .then_rejected(Rejection::OtherContent);
+}
+
+#[test]
+fn the_same_number_for_another_person_is_refused() {
+    let other = Command::Submit(Submitted {
+        same_person: false,
+        ..submitted(chairs())
+    });
+    given::<ShopOrder>([accepted(), cleared()])
+        .when(other)
+        .then_rejected(Rejection::OtherContent);
+}
+
+#[test]
+fn a_held_order_is_cleared_when_what_it_lacked_has_come() {
+    let again = Command::CheckAgain {
+        verdict: verdict(&chairs()),
+    };
+    given::<ShopOrder>([accepted(), held()])
+        .when(again)
+        .then([cleared()]);
+}
+
+#[test]
+fn a_held_order_is_held_for_the_reasons_that_are_left() {
+    let mut order = chairs();
+    order.payment_method = "shells".into();
+    let all = check::check(&order, &super::sales::channel(), &Known::default());
+    let left = check::check(&order, &super::sales::channel(), &known());
+    let before = Event::Held {
+        reasons: all.reasons,
+        lines: all.lines,
+    };
+    let after = Event::Held {
+        reasons: left.reasons.clone(),
+        lines: left.lines.clone(),
+    };
+    given::<ShopOrder>([accepted(), before])
+        .when(Command::CheckAgain { verdict: left })
+        .then([after]);
+}
+
+#[test]
+fn checking_again_with_the_same_outcome_changes_nothing() {
+    given::<ShopOrder>([accepted(), held()])
+        .when(Command::CheckAgain {
+            verdict: nothing_known(),
+        })
+        .then_nothing();
+}
+
+#[test]
+fn a_cleared_order_is_not_checked_again() {
+    given::<ShopOrder>([accepted(), cleared()])
+        .when(Command::CheckAgain {
+            verdict: nothing_known(),
+        })
+        .then_nothing();
+}
+
+#[test]
+fn the_erps_answer_makes_it_posted() {
+    given::<ShopOrder>([accepted(), cleared()])
+        .when(post("238.00"))
+        .then([posted()]);
+}
+
+#[test]
+fn the_erps_answer_again_changes_nothing() {
+    given::<ShopOrder>([accepted(), cleared(), posted()])
+        .when(post("238.00"))
+        .then_nothing();
+}
+
+/// Row 46.
+#[test]
+fn what_the_erp_booked_otherwise_is_recorded_and_nothing_is_changed() {
+    let Event::Posted {
+        document,
+        customer,
+        lines,
+        ..
+    } = posted()
+    else {
+        unreachable!()
+    };
+    let differing = Event::Posted {
+        document,
+        customer,
+        total_difference: Some(amount("-0.01")),
+        lines,
+    };
+    given::<ShopOrder>([accepted(), cleared()])
+        .when(post("237.99"))
+        .then([differing]);
+}
+
+#[test]
+fn what_the_erp_refuses_is_held_for_its_reason() {
+    given::<ShopOrder>([accepted(), cleared()])
+        .when(refuse())
+        .then([refused()]);
+}
+
+#[test]
+fn what_the_erp_refused_is_not_cleared_by_checks_alone() {
+    let again = Command::CheckAgain {
+        verdict: verdict(&chairs()),
+    };
+    given::<ShopOrder>([accepted(), cleared(), refused()])
+        .when(again)
+        .then_nothing();
+}
+
+#[test]
+fn what_the_erp_refused_is_tried_again_when_a_person_says_so() {
+    let again = Command::Retry {
+        verdict: verdict(&chairs()),
+    };
+    given::<ShopOrder>([accepted(), cleared(), refused()])
+        .when(again)
+        .then([cleared()]);
+}
+
+#[test]
+fn trying_again_twice_changes_nothing_the_second_time() {
+    let again = Command::Retry {
+        verdict: verdict(&chairs()),
+    };
+    given::<ShopOrder>([accepted(), cleared(), refused(), cleared()])
+        .when(again)
+        .then_nothing();
+}
+
+#[test]
+fn a_held_order_is_mended_and_checked() {
+    given::<ShopOrder>([accepted(), held()])
+        .when(mend(None))
+        .then([mended(), cleared()]);
+}
+
+#[test]
+fn a_mended_order_has_a_higher_revision() {
+    assert_eq!(
+        state([accepted(), cleared(), refused(), mended(), cleared()]).revision,
+        2
+    );
+}
+
+#[test]
+fn an_order_that_changed_meanwhile_is_not_mended() {
+    given::<ShopOrder>([accepted(), held()])
+        .when(mend(Some(1)))
+        .then_rejected(Rejection::ChangedMeanwhile {
+            expected: 1,
+            actual: 2,
+        });
+}
+
+/// Row 50.
+#[test]
+fn an_order_in_the_erp_is_neither_mended_nor_given_up() {
+    given::<ShopOrder>([accepted(), cleared(), posted()])
+        .when(mend(None))
+        .then_rejected(Rejection::InErp);
+    given::<ShopOrder>([accepted(), cleared(), posted()])
+        .when(give_up())
+        .then_rejected(Rejection::InErp);
+}
+
+#[test]
+fn an_order_on_its_way_into_the_erp_is_neither_mended_nor_given_up() {
+    given::<ShopOrder>([accepted(), cleared()])
+        .when(mend(None))
+        .then_rejected(Rejection::NotHeld);
+    given::<ShopOrder>([accepted(), cleared()])
+        .when(give_up())
+        .then_rejected(Rejection::NotHeld);
+}
+
+#[test]
+fn a_held_order_is_given_up_for_ever() {
+    given::<ShopOrder>([accepted(), held()])
+        .when(give_up())
+        .then([dropped()]);
+    given::<ShopOrder>([accepted(), held(), dropped()])
+        .when(give_up())
+        .then_nothing();
+    given::<ShopOrder>([accepted(), held(), dropped()])
+        .when(mend(None))
+        .then_rejected(Rejection::GivenUp);
+    let again = Command::CheckAgain {
+        verdict: verdict(&chairs()),
+    };
+    given::<ShopOrder>([accepted(), held(), dropped()])
+        .when(again)
+        .then_nothing();
+}
+
+/// Row 59.
+#[test]
+fn a_shipment_moves_the_lines_it_names() {
+    given::<ShopOrder>([accepted(), cleared(), posted()])
+        .when(observe(DocumentKind::Shipment, 2, 1))
+        .then([shipped(1)]);
+}
+
+#[test]
+fn a_document_seen_again_changes_nothing() {
+    given::<ShopOrder>([accepted(), cleared(), posted(), shipped(1)])
+        .when(observe(DocumentKind::Shipment, 2, 1))
+        .then_nothing();
+}
+
+#[test]
+fn a_document_that_comes_before_the_erps_answer_proves_the_posting() {
+    let proof = Event::Posted {
+        document: document(DocumentKind::Shipment, 2),
+        customer: None,
+        total_difference: None,
+        lines: lines(),
+    };
+    given::<ShopOrder>([accepted(), cleared()])
+        .when(observe(DocumentKind::Shipment, 2, 1))
+        .then([proof.clone(), shipped(1)]);
+
+    let unconfirmed = state([accepted(), cleared(), proof.clone(), shipped(1)]);
+    assert!(unconfirmed.is_unconfirmed());
+    let Event::Posted {
+        document,
+        customer,
+        total_difference,
+        ..
+    } = posted()
+    else {
+        unreachable!()
+    };
+    let confirmed = Event::Posted {
+        document,
+        customer,
+        total_difference,
+        lines: unconfirmed.lines,
+    };
+    given::<ShopOrder>([accepted(), cleared(), proof, shipped(1)])
+        .when(post("238.00"))
+        .then([confirmed]);
+}
+
+#[test]
+fn a_document_of_an_order_that_was_given_up_tells_the_truth() {
+    let told = given_state(
+        [accepted(), held(), dropped()],
+        observe(DocumentKind::SalesOrder, 1, 0),
+    );
+    assert_eq!(told.phase, Phase::Posted);
+    assert_eq!(told.lines, lines(), "its lines are open again");
+}
+
+#[test]
+fn the_sales_order_itself_seen_again_changes_nothing() {
+    given::<ShopOrder>([accepted(), cleared(), posted()])
+        .when(observe(DocumentKind::SalesOrder, 1, 0))
+        .then_nothing();
+}
+
+#[test]
+fn two_cancellations_of_one_order_both_count() {
+    let first = observe(DocumentKind::Cancellation, 1, 1);
+    let Command::Observed {
+        mut document,
+        lines,
+        carrier,
+        tracking_number,
+    } = observe(DocumentKind::Cancellation, 1, 1)
+    else {
+        unreachable!()
+    };
+    document.row_version = Some(99);
+    let second = Command::Observed {
+        document,
+        lines,
+        carrier,
+        tracking_number,
+    };
+    let mut state = given_events([accepted(), cleared(), posted()]);
+    for command in [first, second] {
+        for event in ShopOrder::decide(&state, command).unwrap() {
+            state = ShopOrder::evolve(state, &event);
+        }
+    }
+    let taken = state.0.unwrap();
+    assert_eq!(taken.lines[0].cancelled, 2.into());
+    assert!(taken.is_cancelled());
+}
+
+/// Row 58.
+#[test]
+fn shipped_and_invoiced_in_full_is_completed_and_a_credit_comes_on_top() {
+    let mut state = given_events([accepted(), cleared(), posted()]);
+    let steps = [
+        (observe(DocumentKind::Shipment, 2, 2), false),
+        (observe(DocumentKind::Invoice, 3, 2), true),
+        (observe(DocumentKind::CreditMemo, 4, 2), true),
+    ];
+    for (command, completed) in steps {
+        for event in ShopOrder::decide(&state, command).unwrap() {
+            state = ShopOrder::evolve(state, &event);
+        }
+        assert_eq!(state.0.as_ref().unwrap().is_completed(), completed);
+    }
+    let taken = state.0.unwrap();
+    assert_eq!(taken.lines[0].credited, 2.into());
+    assert_eq!(taken.documents.len(), 4);
+}
+
+#[test]
+fn nothing_can_be_said_of_an_order_nobody_took() {
+    given::<ShopOrder>([])
+        .when(give_up())
+        .then_rejected(Rejection::Unknown);
+    given::<ShopOrder>([])
+        .when(observe(DocumentKind::Shipment, 2, 1))
+        .then_rejected(Rejection::Unknown);
+}
+
+fn submitted(order: Order) -> Submitted {
+    Submitted {
+        verdict: verdict(&order),
+        order: Box::new(order),
+        content_hash: vec![1],
+        same_person: true,
+    }
+}
+
+fn submit(order: Order) -> Command {
+    Command::Submit(submitted(order))
+}
+
+fn lines() -> Vec<LineStatus> {
+    verdict(&chairs()).lines
+}
+
+fn nothing_known() -> Verdict {
+    check::check(&chairs(), &super::sales::channel(), &Known::default())
+}
+
+fn accepted() -> Event {
+    Event::Accepted {
+        order: Box::new(chairs()),
+        content_hash: vec![1],
+        lines: lines(),
+    }
+}
+
+fn cleared() -> Event {
+    Event::Cleared { lines: lines() }
+}
+
+fn held() -> Event {
+    Event::Held {
+        reasons: nothing_known().reasons,
+        lines: lines(),
+    }
+}
+
+fn document(kind: DocumentKind, number: u128) -> Document {
+    Document {
+        kind,
+        system_id: id(number),
+        number: format!("D-{number}"),
+        row_version: Some(40),
+        posted_at: at(),
+    }
+}
+
+fn posted() -> Event {
+    Event::Posted {
+        document: document(DocumentKind::SalesOrder, 1),
+        customer: Some((Some(id(90)), CustomerNumber::parse("10000").unwrap())),
+        total_difference: None,
+        lines: lines(),
+    }
+}
+
+fn post(gross: &str) -> Command {
+    Command::Posted {
+        document: document(DocumentKind::SalesOrder, 1),
+        customer_system_id: Some(id(90)),
+        customer: CustomerNumber::parse("10000").unwrap(),
+        booked_gross: amount(gross),
+    }
+}
+
+fn no() -> HoldReason {
+    HoldReason::of_order(HoldKind::ErpRefused, "TOTALS", "the ERP refuses the order")
+}
+
+fn refuse() -> Command {
+    Command::Refused { reason: no() }
+}
+
+fn refused() -> Event {
+    Event::Refused {
+        reason: no(),
+        lines: lines(),
+    }
+}
+
+fn mend(expected_version: Option<u64>) -> Command {
+    let order = chairs();
+    Command::Mend {
+        verdict: verdict(&order),
+        order: Box::new(order),
+        note: "typing error".into(),
+        expected_version,
+    }
+}
+
+fn mended() -> Event {
+    Event::Mended {
+        order: Box::new(chairs()),
+        note: "typing error".into(),
+        lines: lines(),
+    }
+}
+
+fn give_up() -> Command {
+    Command::Drop {
+        note: "customer called".into(),
+    }
+}
+
+fn moved(quantity: u32) -> Vec<LineQuantity> {
+    vec![LineQuantity {
+        line: 1,
+        quantity: quantity.into(),
+    }]
+}
+
+fn dropped() -> Event {
+    let lines = line::after(&lines(), Movement::Cancel, &moved(2));
+    Event::Cancelled {
+        document: None,
+        cancelled: moved(2),
+        note: "customer called".into(),
+        lines,
+    }
+}
+
+fn shipped(quantity: u32) -> Event {
+    Event::Shipped {
+        document: document(DocumentKind::Shipment, 2),
+        shipped: moved(quantity),
+        carrier: "DHL".into(),
+        tracking_number: "JD0001".into(),
+        lines: line::after(&lines(), Movement::Ship, &moved(quantity)),
+    }
+}
+
+fn observe(kind: DocumentKind, number: u128, quantity: u32) -> Command {
+    Command::Observed {
+        document: document(kind, number),
+        lines: moved(quantity),
+        carrier: "DHL".into(),
+        tracking_number: "JD0001".into(),
+    }
+}
+
+fn given_events<const N: usize>(events: [Event; N]) -> State {
+    ShopOrder::replay(&events)
+}
+
+fn state<const N: usize>(events: [Event; N]) -> crate::domain::Taken {
+    *given_events(events).0.unwrap()
+}
+
+fn given_state<const N: usize>(events: [Event; N], command: Command) -> crate::domain::Taken {
+    let state = given_events(events);
+    let events = ShopOrder::decide(&state, command).unwrap();
+    *events.iter().fold(state, ShopOrder::evolve).0.unwrap()
+}

@@ -1,0 +1,6 @@
+//! The rules, read aloud: given, when, then. The builders stand at the end.
+
+mod checks;
+mod life;
+mod money;
+pub mod sales;
