@@ -1,0 +1,39 @@
+//! One contract for both adapters, and what is particular to each.
+
+mod cloud_events;
+mod contract;
+mod handler;
+mod held;
+mod world;
+
+/// Every sentence of the contract, for every adapter.
+macro_rules! contract {
+    ($($module:ident :: $sentence:ident),* $(,)?) => {
+        mod embedded_bus {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $sentence() {
+                crate::$module::$sentence(crate::world::World::embedded()).await;
+            })*
+        }
+    };
+}
+
+contract! {
+    contract::records_of_a_key_come_in_order_and_every_event_once,
+    contract::events_of_packages_outside_the_table_stay_private,
+    contract::a_reader_may_come_before_the_log,
+    contract::a_consumer_goes_on_where_it_stopped,
+    contract::an_effect_that_fails_is_tried_again_and_neither_lost_nor_doubled,
+    contract::a_deletion_arrives_without_a_value,
+    contract::a_newcomer_sees_the_latest_of_every_key_then_what_comes,
+    contract::a_handler_appends_to_its_own_log_once,
+    contract::an_unknown_topic_is_refused,
+    held::a_newer_state_supersedes_a_parked_one,
+    held::facts_wait_behind_a_parked_one_of_their_key_and_others_go_on,
+    held::a_retried_fact_lets_those_behind_it_follow_in_order,
+    held::a_dropped_fact_lets_those_behind_it_follow,
+    held::too_many_facts_behind_a_parked_one_hold_their_partition_back,
+    held::a_record_that_came_too_early_heals_when_its_need_arrives,
+    held::a_record_heals_when_the_service_says_so,
+    held::what_a_handler_wrote_for_a_parked_record_is_undone,
+}
