@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
+use millrace_erp::business_central;
 use millrace_service_kit::auth::{TokenSettings, Tokens};
 use millrace_service_kit::{Secret, grpc, settings, telemetry};
 use millrace_values::{Channel, Channels};
@@ -26,9 +27,12 @@ pub struct Settings {
     pub bus: Bus,
     pub grpc: Grpc,
     pub monitoring: Listen,
-    pub hooks: Hooks,
+    pub hooks: Listen,
     pub personal: Personal,
     pub services: Services,
+    /// The ERP and its company.
+    #[serde(default)]
+    pub erp: Option<business_central::Settings>,
     #[serde(default)]
     pub channels: Vec<Channel>,
     #[serde(default)]
@@ -80,13 +84,6 @@ pub struct Grpc {
 #[serde(deny_unknown_fields)]
 pub struct Listen {
     pub listen: SocketAddr,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Hooks {
-    pub listen: SocketAddr,
-    pub public_url: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

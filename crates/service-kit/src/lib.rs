@@ -16,6 +16,7 @@ pub mod telemetry;
 pub mod trace;
 
 pub use clock::{Clock, Ids, ManualClock, SystemClock};
+pub use jiff::Timestamp;
 pub use secret::Secret;
 pub use tasks::{TaskError, Tasks};
 /// Asked of every task: stop taking work, finish what is in hand, return.
