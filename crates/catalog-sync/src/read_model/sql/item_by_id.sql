@@ -1,0 +1,3 @@
+SELECT number, system_id, released, version, recorded_at, item
+FROM items
+WHERE erp = $1 AND system_id = $2
