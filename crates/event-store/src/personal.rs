@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hmac;
 use jiff::Timestamp;
 use thiserror::Error;
 
@@ -20,6 +21,8 @@ const REMEMBERED: Duration = Duration::from_secs(30);
 const REMEMBERED_PEOPLE: usize = 10_000;
 /// The first byte of everything sealed, so that a later way of sealing can stand beside this one.
 const FORMAT: u8 = 1;
+
+const INSERT: &str = "INSERT INTO personal_keys (person, wrapped, created_at) VALUES ($1, $2, $3) ON CONFLICT (person) DO NOTHING";
 
 #[derive(Debug, Error)]
 pub enum SealError {
@@ -96,6 +99,55 @@ impl Sealer {
         opened(&key(&secret), sealed, &bound_to(person, bound))
     }
 
+    /// A keyed digest: equal for equal plaintexts of one person, so that a change is seen without opening anything; says nothing once
+    /// the person's key is gone.
+    ///
+    /// # Errors
+    /// As [`Sealer::seal`].
+    pub async fn fingerprint(&self, person: &str, plaintext: &[u8]) -> Result<[u8; 32], SealError> {
+        let secret = match self.secret(person).await? {
+            Some(secret) => secret,
+            None => self.create(person).await?,
+        };
+        let own = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &secret), b"fingerprint");
+        let digest = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, own.as_ref()), plaintext);
+        Ok(digest
+            .as_ref()
+            .try_into()
+            .expect("a SHA-256 tag has 32 bytes"))
+    }
+
+    /// Makes the keys that are missing among `persons` in one transaction: a page of people costs one commit, not one each.
+    ///
+    /// # Errors
+    /// The database did not do its part.
+    pub async fn prepare(&self, persons: &[String]) -> Result<(), SealError> {
+        let mut missing = Vec::new();
+        for person in persons {
+            match self.secret(person).await {
+                Ok(None) => missing.push(person),
+                Ok(Some(_)) | Err(SealError::Erased) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let now = self.database.clock().now();
+        let mut tx = self.database.begin().await?;
+        for person in missing {
+            let secret: [u8; 32] = self.database.ids().bytes();
+            let wrapped = self.sealed(&self.wrapping, &secret, &bound_to(person, b"key"));
+            sqlx::query(INSERT)
+                .bind(person)
+                .bind(wrapped)
+                .bind(now.as_microsecond())
+                .execute(&mut *tx)
+                .await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
     /// Deletes the person's key in a transaction of the owner. Erasing twice, or somebody unknown, is no error; nothing can be sealed
     /// for this id afterwards.
     ///
@@ -137,10 +189,7 @@ impl Sealer {
         let secret: [u8; 32] = self.database.ids().bytes();
         let wrapped = self.sealed(&self.wrapping, &secret, &bound_to(person, b"key"));
         let mut tx = self.database.begin().await?;
-        let insert = sqlx::query(
-            "INSERT INTO personal_keys (person, wrapped, created_at) VALUES ($1, $2, $3) ON CONFLICT (person) DO NOTHING",
-        );
-        insert
+        sqlx::query(INSERT)
             .bind(person)
             .bind(wrapped)
             .bind(now.as_microsecond())
