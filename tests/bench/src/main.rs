@@ -6,11 +6,14 @@
 
 mod case;
 mod cases;
+mod echo;
 mod load;
 mod method;
 mod oracle;
+mod raw;
 mod report;
 mod statistics;
+mod system;
 
 use std::process::ExitCode;
 
@@ -27,6 +30,16 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format!("could not start the runtime: {error}")),
     };
+    if let [verb, address, folder] = wanted.as_slice()
+        && verb == "echo-server"
+    {
+        return match address.parse().map_err(Into::into).and_then(|address| {
+            runtime.block_on(echo::run(address, folder.as_ref(), system::SHOP_TOKEN))
+        }) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => complain(&format!("{error:#}")),
+        };
+    }
     match runtime.block_on(run(&wanted)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

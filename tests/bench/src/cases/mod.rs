@@ -1,12 +1,17 @@
 //! The cases, in the order in which `make bench` runs them.
 
 mod append;
+mod idle;
+mod lookup;
 mod rows;
 mod scratch;
 mod single;
 mod sqlite;
 
 use anyhow::{Result, bail};
+
+#[cfg(test)]
+pub use lookup::{authorized, connect};
 
 use crate::case::Case;
 
@@ -26,6 +31,9 @@ pub async fn prepare(name: &str) -> Result<Box<dyn Case>> {
         }
         "append-single-p50" => Box::new(single::SingleCase::new().await?),
         "append-sqlite" => Box::new(sqlite::SqliteCase::new()),
+        "lookup-unary" => Box::new(lookup::LookupCase::unary().await?),
+        "lookup-batch-100" => Box::new(lookup::LookupCase::batch().await?),
+        "idle-rss-mib" => Box::new(idle::IdleCase::new()),
         _ => bail!("no case is called {name}"),
     })
 }
