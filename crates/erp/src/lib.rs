@@ -1,6 +1,7 @@
 //! The ERP port in our words, and its adapters. An adapter's own words (`systemModifiedAt`, `No_`) end in its `mapping`.
 //! No decisions here: what an observation means is decided by the service that reads it.
 
+pub mod business_central;
 pub mod document;
 pub mod master;
 pub mod party;

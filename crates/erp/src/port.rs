@@ -156,7 +156,8 @@ pub trait Erp: Send + Sync + fmt::Debug {
     /// How long a reader waits between reads when nothing hints: a second or two with a change queue, longer without.
     fn poll_interval(&self) -> Duration;
 
-    /// Figures calculated now, for up to 100 keys; keys the ERP does not know are absent from the answer.
+    /// Figures calculated now, for up to 100 keys: one entry per item, with the figures of the variants asked for and no others.
+    /// Keys the ERP does not know are absent from the answer.
     async fn stock_now(&self, keys: &[StockKey]) -> Result<Vec<StockObserved>, ErpError>;
 
     /// Creates the customer, once per (channel, shop customer number); the same again gives the same answer.

@@ -1,0 +1,324 @@
+//! From the companion's words to ours. A record that does not fit ours is [`Observed::Unreadable`], with a reason that
+//! holds nothing personal.
+
+use std::fmt::Display;
+
+use millrace_values::{
+    ChannelCode, Currency, CustomerNumber, LanguageTag, LocationCode, Percentage, PriceGroup,
+    Quantity, Sku, SystemId, Timestamp, UnitCode, UnitPrice, VariantCode,
+};
+use uuid::Uuid;
+
+use super::rows::{CustomerRow, FigureRow, ItemRow, PriceRow, StatusEntry, VariantRow};
+use crate::business_central::language;
+use crate::business_central::odata::{day, member};
+use crate::document::{DocumentKind, DocumentLine, DocumentObserved, DocumentRef};
+use crate::master::{
+    CustomerBlock, CustomerObserved, ItemKind, ItemObserved, PriceLine, PricesObserved,
+    VariantObserved,
+};
+use crate::party::Address;
+use crate::stock::{Figure, StockObserved};
+
+/// Why a record does not fit; never holds personal data.
+pub(crate) type Misfit = String;
+
+fn misfit(error: impl Display) -> Misfit {
+    error.to_string()
+}
+
+pub(crate) fn id(id: Uuid) -> Result<SystemId, Misfit> {
+    if id.is_nil() {
+        Err("the system id is empty".into())
+    } else {
+        Ok(SystemId(id))
+    }
+}
+
+pub(crate) fn time(text: &str) -> Result<Timestamp, Misfit> {
+    Timestamp::parse(text).map_err(misfit)
+}
+
+/// Codes of BC are upper case, ours for channels lower.
+pub(crate) fn channel_out(channel: &ChannelCode) -> String {
+    channel.as_str().to_uppercase()
+}
+
+pub(crate) fn channel_in(code: &str) -> Result<ChannelCode, Misfit> {
+    ChannelCode::parse(&code.to_lowercase()).map_err(misfit)
+}
+
+pub(crate) fn item_kind(kind: &str) -> Result<ItemKind, Misfit> {
+    match &*member(kind) {
+        "Inventory" => Ok(ItemKind::Inventory),
+        "Service" => Ok(ItemKind::Service),
+        "Non-Inventory" => Ok(ItemKind::NonInventory),
+        _ => Err("the item has a type that is not known here".into()),
+    }
+}
+
+pub(crate) fn item(
+    row: &ItemRow,
+    variants: &[VariantRow],
+    changed_by: Option<&str>,
+) -> Result<ItemObserved, Misfit> {
+    let mut modified_at = time(&row.last_modified_date_time)?;
+    let mut observed = Vec::with_capacity(variants.len());
+    for variant in variants {
+        modified_at = modified_at.max(time(&variant.last_modified_date_time)?);
+        observed.push(VariantObserved {
+            system_id: id(variant.system_id)?,
+            code: VariantCode::parse(&variant.code).map_err(misfit)?,
+            description: variant.description.clone(),
+            blocked: variant.blocked,
+            sales_blocked: variant.sales_blocked,
+        });
+    }
+    Ok(ItemObserved {
+        system_id: id(row.system_id)?,
+        number: Sku::parse(&row.number).map_err(misfit)?,
+        display_name: row.display_name.clone(),
+        display_name2: row.display_name2.clone(),
+        kind: item_kind(&row.kind)?,
+        blocked: row.blocked,
+        sales_blocked: row.sales_blocked,
+        gtin: row.gtin.clone(),
+        base_unit: UnitCode::parse_optional(&row.base_unit_of_measure_code).map_err(misfit)?,
+        category_code: row.item_category_code.clone(),
+        tax_group_code: row.tax_group_code.clone(),
+        variants: observed,
+        modified_at,
+        modified_by: changed_by
+            .filter(|user| !user.is_empty())
+            .map(str::to_owned),
+    })
+}
+
+/// The price on the item card (none when it is zero: BC's way to say that there is none) and the lines of the price lists.
+/// Prices for a single customer are no prices of a shop and left out.
+pub(crate) fn prices(
+    row: &ItemRow,
+    lines: &[PriceRow],
+    local: Currency,
+) -> Result<PricesObserved, Misfit> {
+    let mut modified_at = time(&row.last_modified_date_time)?;
+    let mut observed = Vec::with_capacity(lines.len() + 1);
+    if !row.unit_price.0.is_zero() {
+        let unit = &row.sales_unit_of_measure_code;
+        let is_base = *unit == row.base_unit_of_measure_code;
+        observed.push(PriceLine {
+            variant: None,
+            group: None,
+            unit: if is_base {
+                None
+            } else {
+                UnitCode::parse_optional(unit).map_err(misfit)?
+            },
+            price: UnitPrice::new(local, row.unit_price.0).map_err(misfit)?,
+            includes_tax: row.price_includes_tax,
+            minimum_quantity: Quantity::ZERO,
+            line_discount: Percentage::ZERO,
+            valid_from: None,
+            valid_until: None,
+            price_list: String::new(),
+        });
+    }
+    for line in lines {
+        modified_at = modified_at.max(time(&line.last_modified_date_time)?);
+        if let Some(line) = price_line(line)? {
+            observed.push(line);
+        }
+    }
+    Ok(PricesObserved {
+        item: id(row.system_id)?,
+        number: Some(Sku::parse(&row.number).map_err(misfit)?),
+        lines: observed,
+        modified_at,
+    })
+}
+
+fn price_line(row: &PriceRow) -> Result<Option<PriceLine>, Misfit> {
+    let group = match &*member(&row.source_type) {
+        "All Customers" => None,
+        "Customer Price Group" => Some(PriceGroup::parse(&row.source_number).map_err(misfit)?),
+        _ => return Ok(None),
+    };
+    let currency = Currency::parse(&row.currency_code).map_err(misfit)?;
+    Ok(Some(PriceLine {
+        variant: VariantCode::parse_optional(&row.variant_code).map_err(misfit)?,
+        group,
+        unit: UnitCode::parse_optional(&row.unit_of_measure_code).map_err(misfit)?,
+        price: UnitPrice::new(currency, row.unit_price.0).map_err(misfit)?,
+        includes_tax: row.prices_include_tax,
+        minimum_quantity: Quantity::new(row.minimum_quantity.0).map_err(misfit)?,
+        line_discount: Percentage::new(row.line_discount_percent.0).map_err(misfit)?,
+        valid_from: day(row.starting_date),
+        valid_until: day(row.ending_date),
+        price_list: row.price_list_code.clone(),
+    }))
+}
+
+/// What stands behind the figures of one item.
+pub(crate) struct Shelf {
+    pub item: SystemId,
+    pub number: Sku,
+    pub unit: Option<UnitCode>,
+    /// For an item that has no figure: when it was looked at, and in which state of the database.
+    pub looked_at: Timestamp,
+    pub boundary: Option<u64>,
+}
+
+/// Figures at BC's blank location stand at `blank`; without it they are left out, because nobody can sell from there.
+pub(crate) fn stock(
+    shelf: Shelf,
+    rows: &[FigureRow],
+    blank: Option<&LocationCode>,
+) -> Result<StockObserved, Misfit> {
+    let mut figures = Vec::with_capacity(rows.len());
+    let mut as_of = None;
+    let mut boundary = None;
+    for row in rows {
+        // The oldest of them is what holds for all of them.
+        let row_as_of = time(&row.as_of)?;
+        as_of = Some(as_of.map_or(row_as_of, |known: Timestamp| known.min(row_as_of)));
+        let row_boundary = u64::try_from(row.boundary).map_err(misfit)?;
+        boundary = Some(boundary.map_or(row_boundary, |known: u64| known.min(row_boundary)));
+        let location = match LocationCode::parse_optional(&row.location_code).map_err(misfit)? {
+            Some(location) => location,
+            None => match blank {
+                Some(location) => location.clone(),
+                None => continue,
+            },
+        };
+        let figure = Figure {
+            variant: VariantCode::parse_optional(&row.variant_code).map_err(misfit)?,
+            location,
+            on_hand: Quantity::new(row.quantity_on_hand.0).map_err(misfit)?,
+            allocated: Quantity::new(row.quantity_on_sales_orders.0).map_err(misfit)?,
+            reserved: Quantity::new(row.quantity_reserved.0).map_err(misfit)?,
+            safety_stock: Quantity::new(row.safety_stock.0).map_err(misfit)?,
+        };
+        figures.push(figure);
+    }
+    Ok(StockObserved {
+        item: shelf.item,
+        number: shelf.number,
+        unit: shelf.unit,
+        figures: merged(figures),
+        as_of: as_of.unwrap_or(shelf.looked_at),
+        boundary: boundary.or(shelf.boundary),
+    })
+}
+
+/// The blank location may have been given a code that has figures of its own.
+fn merged(figures: Vec<Figure>) -> Vec<Figure> {
+    let mut merged: Vec<Figure> = Vec::with_capacity(figures.len());
+    for figure in figures {
+        let same = |known: &&mut Figure| {
+            known.variant == figure.variant && known.location == figure.location
+        };
+        if let Some(known) = merged.iter_mut().find(same) {
+            known.on_hand = known.on_hand + figure.on_hand;
+            known.allocated = known.allocated + figure.allocated;
+            known.reserved = known.reserved + figure.reserved;
+            known.safety_stock = known.safety_stock + figure.safety_stock;
+        } else {
+            merged.push(figure);
+        }
+    }
+    merged
+}
+
+pub(crate) fn block(blocked: &str) -> Result<CustomerBlock, Misfit> {
+    match member(blocked).trim() {
+        "" => Ok(CustomerBlock::None),
+        "Ship" => Ok(CustomerBlock::Ship),
+        "Invoice" => Ok(CustomerBlock::Invoice),
+        "All" => Ok(CustomerBlock::All),
+        _ => Err("the customer is blocked in a way that is not known here".into()),
+    }
+}
+
+pub(crate) fn customer(row: CustomerRow) -> Result<CustomerObserved, Misfit> {
+    // Made by us as `<channel>/<number in the shop>`; others may write what they like there.
+    let shop = row
+        .external_reference
+        .split_once('/')
+        .and_then(|(channel, number)| {
+            Some((channel_in(channel).ok()?, number.to_owned()))
+                .filter(|(_, number)| !number.is_empty())
+        });
+    Ok(CustomerObserved {
+        system_id: id(row.system_id)?,
+        number: CustomerNumber::parse(&row.number).map_err(misfit)?,
+        shop,
+        block: block(&row.blocked)?,
+        price_group: PriceGroup::parse_optional(&row.price_group).map_err(misfit)?,
+        currency_code: row.currency_code,
+        language: language::tag(&row.language_code).and_then(|tag| LanguageTag::parse(tag).ok()),
+        payment_terms_code: row.payment_terms_code,
+        payment_method_code: row.payment_method_code,
+        shipment_method_code: row.shipment_method_code,
+        address: Address {
+            name: row.display_name,
+            name2: row.display_name2,
+            line1: row.address_line1,
+            line2: row.address_line2,
+            postal_code: row.postal_code,
+            city: row.city,
+            state: row.state,
+            country_code: row.country,
+            contact_name: String::new(),
+        },
+        email: row.email,
+        phone: row.phone_number,
+        vat_registration_number: row.tax_registration_number,
+        modified_at: time(&row.last_modified_date_time)?,
+    })
+}
+
+/// `None`: nothing that the port tells of.
+pub(crate) fn document(entry: &StatusEntry) -> Result<Option<DocumentObserved>, Misfit> {
+    let (kind, with_lines) = match entry.kind.as_str() {
+        "created" | "changed" => (DocumentKind::SalesOrder, true),
+        "released" => (DocumentKind::SalesOrder, false),
+        "shipped" => (DocumentKind::Shipment, true),
+        "invoiced" => (DocumentKind::Invoice, true),
+        "credited" => (DocumentKind::CreditMemo, true),
+        "cancelled" => (DocumentKind::Cancellation, true),
+        // "reopened", and what later versions add: no quantity changed that another entry does not tell.
+        _ => return Ok(None),
+    };
+    let mut lines = Vec::new();
+    // Line 0 is one that people added in the ERP: not of the shop's order.
+    for line in entry
+        .lines
+        .iter()
+        .filter(|line| with_lines && line.line_number > 0)
+    {
+        lines.push(DocumentLine {
+            line_number: line.line_number,
+            quantity: Quantity::new(line.quantity.0).map_err(misfit)?,
+            unit: UnitCode::parse_optional(&line.unit_of_measure_code).map_err(misfit)?,
+        });
+    }
+    let carrier = if entry.shipping_agent_name.is_empty() {
+        &entry.shipping_agent_code
+    } else {
+        &entry.shipping_agent_name
+    };
+    Ok(Some(DocumentObserved {
+        channel: channel_in(&entry.channel_code)?,
+        order_number: millrace_values::OrderNumber::parse(&entry.order_number).map_err(misfit)?,
+        document: DocumentRef {
+            kind,
+            system_id: id(entry.document_id)?,
+            number: entry.document_number.clone(),
+            row_version: u64::try_from(entry.system_row_version).ok(),
+            posted_at: time(&entry.happened_at)?,
+        },
+        lines,
+        carrier: carrier.clone(),
+        tracking_number: entry.tracking_number.clone(),
+    }))
+}

@@ -1,0 +1,529 @@
+//! A standard tenant: overlapping polls on `lastModifiedDateTime`, webhooks as hints at most. Seconds to a minute behind
+//! and eventually complete: a stamp is set when a row is written, not when it is committed, so every poll reaches back
+//! further than the longest posting; deletions of what nobody polled lately come out of the comparison of ids alone, which
+//! the reader makes; and rows that are rolled back may show for one cycle.
+//! Orders and customers are not written on this level.
+
+mod mapping;
+pub(crate) mod recent;
+mod rows;
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use millrace_values::{Currency, LocationCode, SystemId, Timestamp};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use url::Url;
+use uuid::Uuid;
+
+use self::recent::{Recent, Row, Stand};
+use self::rows::{CodeRow, CustomerRow, ItemRow, VariantRow};
+use super::collection::{Reader, guids, id_of, row};
+use super::companion::mapping::Misfit;
+use super::cursor::{At, Place, Poll, UnderWay, resync};
+use super::governor::Priority;
+use super::http::Http;
+use super::odata::{Query, Value};
+use crate::master::PricesObserved;
+use crate::{ErpError, Flow, Observed, Page};
+
+const MODIFIED: &str = "lastModifiedDateTime";
+
+pub(crate) struct StandardLevel<'a> {
+    pub http: &'a Http,
+    pub company: Uuid,
+    pub environment: &'a str,
+    pub page_size: u32,
+    pub overlap: Duration,
+    pub local_currency: Option<Currency>,
+    pub location: Option<&'a LocationCode>,
+    pub recent: &'a Recent,
+    /// A number nobody else has, for a reader that begins.
+    pub newcomer: u64,
+    pub now: Timestamp,
+}
+
+/// Codes of payment terms, payment methods and shipment methods by their ids.
+pub(crate) type Codes = HashMap<Uuid, String>;
+
+/// The pages a flow polls, and by what their rows name the record to tell.
+fn sources(flow: Flow) -> &'static [Source] {
+    match flow {
+        Flow::Items => &[
+            Source::ITEMS,
+            Source {
+                page: "itemVariants",
+                owner: "itemId",
+                owner_is_id: true,
+            },
+        ],
+        Flow::Prices => &[Source::ITEMS],
+        // An item's stamp does not move with its stock; the ledger's does.
+        Flow::Stock => &[
+            Source {
+                page: "itemLedgerEntries",
+                owner: "itemNumber",
+                owner_is_id: false,
+            },
+            Source {
+                page: "items",
+                owner: "number",
+                owner_is_id: false,
+            },
+        ],
+        Flow::Customers => &[Source {
+            page: "customers",
+            owner: "id",
+            owner_is_id: true,
+        }],
+        Flow::Documents => &[],
+    }
+}
+
+struct Source {
+    page: &'static str,
+    owner: &'static str,
+    owner_is_id: bool,
+}
+
+impl Source {
+    const ITEMS: Self = Self {
+        page: "items",
+        owner: "id",
+        owner_is_id: true,
+    };
+}
+
+impl StandardLevel<'_> {
+    fn url(&self, page: &str) -> Url {
+        self.http
+            .url(&["api", "v2.0", &format!("companies({})", self.company), page])
+    }
+
+    fn reader(&self, priority: Priority) -> Reader<'_> {
+        Reader {
+            http: self.http,
+            priority,
+            page_size: self.page_size,
+        }
+    }
+
+    fn currency(&self) -> Result<Currency, ErpError> {
+        self.local_currency
+            .ok_or_else(|| ErpError::Denied("local_currency is not set".into()))
+    }
+
+    fn location(&self) -> Result<&LocationCode, ErpError> {
+        self.location
+            .ok_or_else(|| ErpError::Denied("default_location is not set".into()))
+    }
+
+    pub async fn read(&self, flow: Flow, place: Option<Place>) -> Result<Page, ErpError> {
+        if flow == Flow::Documents {
+            return Err(ErpError::Unsupported(
+                "tell what became of orders on the standard level",
+            ));
+        }
+        let Some(place) = place else {
+            let place = Place::new(
+                self.environment.to_owned(),
+                self.company,
+                None,
+                At::Queue { after: 0 },
+            );
+            return self.sweep(flow, &place, None, self.newcomer, 0, None).await;
+        };
+        match &place.at {
+            At::Sweep {
+                began,
+                reader,
+                step,
+                next,
+            } => {
+                self.sweep(flow, &place, Some(*began), *reader, *step, Some(next))
+                    .await
+            }
+            At::Poll(poll) => self.poll(flow, &place, poll).await,
+            At::Full { .. } | At::Queue { .. } => Err(resync("the companion is gone since")),
+        }
+    }
+
+    async fn sweep(
+        &self,
+        flow: Flow,
+        place: &Place,
+        began: Option<Timestamp>,
+        reader: u64,
+        step: u64,
+        next: Option<&str>,
+    ) -> Result<Page, ErpError> {
+        let page = if flow == Flow::Customers {
+            "customers"
+        } else {
+            "items"
+        };
+        let url = match next {
+            Some(link) => self.http.follow(link)?,
+            None => self.url(page),
+        };
+        let (rows, answer) = self
+            .reader(Priority::Bulk)
+            .page(url)
+            .await
+            .map_err(|error| match error {
+                ErpError::Refused { .. } if next.is_some() => {
+                    resync("business central no longer knows the next page")
+                }
+                error => error,
+            })?;
+        let read_at = answer.date.map_or(self.now, Timestamp);
+        let began = began.unwrap_or(read_at);
+        let stand = Stand {
+            flow,
+            reader,
+            step,
+            poll: began,
+        };
+        // Where rows of this page stand among the flow's sources: what is polled later must know them by the same name.
+        if let Some(at) = sources(flow).iter().position(|source| source.page == page) {
+            let bound = self.bound(began);
+            for raw in &rows.value {
+                if let Some(row) =
+                    recent_row(&sources(flow)[at], at, raw).filter(|row| row.modified >= bound)
+                {
+                    self.recent.is_news(stand, row);
+                }
+            }
+        }
+        let observations = self
+            .observe(flow, &rows.value, read_at, Priority::Bulk)
+            .await?;
+        let last = rows.next.is_none();
+        let at = match rows.next {
+            Some(next) => At::Sweep {
+                began,
+                reader,
+                step: step + 1,
+                next,
+            },
+            None => At::Poll(Poll {
+                since: began,
+                reader,
+                step: step + 1,
+                under_way: None,
+            }),
+        };
+        Ok(Page {
+            observations,
+            next: place.at(at).cursor(),
+            more: true,
+            snapshot: true,
+            snapshot_complete: last,
+        })
+    }
+
+    /// How far back a poll reaches.
+    fn bound(&self, since: Timestamp) -> Timestamp {
+        let overlap =
+            SignedDuration::try_from(self.overlap).unwrap_or(SignedDuration::from_mins(10));
+        Timestamp(since.0.checked_sub(overlap).unwrap_or(since.0))
+    }
+
+    async fn poll(&self, flow: Flow, place: &Place, poll: &Poll) -> Result<Page, ErpError> {
+        let at = poll
+            .under_way
+            .as_ref()
+            .map_or(0, |under_way| usize::from(under_way.source));
+        let Some(source) = sources(flow).get(at) else {
+            return Err(resync("the cursor names a page that is not polled"));
+        };
+        let bound = self.bound(poll.since);
+        let url = match poll
+            .under_way
+            .as_ref()
+            .and_then(|under_way| under_way.next.as_deref())
+        {
+            Some(link) => self.http.follow(link)?,
+            None => Query::new()
+                .at_least(MODIFIED, &Value::Moment(bound))
+                .order_by(MODIFIED)
+                .on(self.url(source.page)),
+        };
+        let (rows, answer) = self.reader(Priority::Follow).page(url).await?;
+        let read_at = answer.date.map_or(self.now, Timestamp);
+        let began = poll
+            .under_way
+            .as_ref()
+            .map_or(read_at, |under_way| under_way.began);
+        let stand = Stand {
+            flow,
+            reader: poll.reader,
+            step: poll.step,
+            poll: began,
+        };
+        let mut news = Vec::new();
+        let mut owners = Vec::new();
+        for raw in &rows.value {
+            let Some(row) = recent_row(source, at, raw) else {
+                news.push(raw.clone());
+                continue;
+            };
+            let owner = row.owner.clone();
+            if !self.recent.is_news(stand, row) {
+                continue;
+            }
+            news.push(raw.clone());
+            if !owners.contains(&owner) {
+                owners.push(owner);
+            }
+        }
+        let direct = matches!(
+            (flow, source.page),
+            (Flow::Items | Flow::Prices, "items") | (Flow::Customers, "customers")
+        );
+        let mut observations = if direct {
+            self.observe(flow, &news, read_at, Priority::Follow).await?
+        } else {
+            self.observe_owners(flow, &owners).await?
+        };
+        let under_way = match rows.next {
+            Some(next) => Some(UnderWay {
+                began,
+                source: source_number(at),
+                next: Some(next),
+            }),
+            None => {
+                let vanished = self.recent.vanished(stand, source_number(at), bound);
+                observations.extend(self.observe_owners(flow, &vanished).await?);
+                let another = at + 1 < sources(flow).len();
+                another.then(|| UnderWay {
+                    began,
+                    source: source_number(at + 1),
+                    next: None,
+                })
+            }
+        };
+        let more = under_way.is_some();
+        let since = if more {
+            poll.since
+        } else {
+            poll.since.max(began)
+        };
+        let at = At::Poll(Poll {
+            since,
+            reader: poll.reader,
+            step: poll.step + 1,
+            under_way,
+        });
+        Ok(Page {
+            observations,
+            next: place.at(at).cursor(),
+            more,
+            snapshot: false,
+            snapshot_complete: false,
+        })
+    }
+
+    /// Reads records again by what rows named them; those that are not there are gone.
+    async fn observe_owners(
+        &self,
+        flow: Flow,
+        owners: &[Value],
+    ) -> Result<Vec<Observed>, ErpError> {
+        if owners.is_empty() {
+            return Ok(Vec::new());
+        }
+        let page = if flow == Flow::Customers {
+            "customers"
+        } else {
+            "items"
+        };
+        let field = if flow == Flow::Stock { "number" } else { "id" };
+        let reader = self.reader(Priority::Follow);
+        let rows = reader
+            .of_keys(&self.url(page), field, owners, &Query::new())
+            .await?;
+        let found: HashSet<Uuid> = rows.iter().filter_map(|raw| id_of("id", raw)).collect();
+        let mut observations = self
+            .observe(flow, &rows, self.now, Priority::Follow)
+            .await?;
+        for owner in owners {
+            if let Value::Guid(id) = owner
+                && !found.contains(id)
+            {
+                observations.extend(self.gone(flow, SystemId(*id)));
+            }
+        }
+        Ok(observations)
+    }
+
+    fn gone(&self, flow: Flow, id: SystemId) -> Option<Observed> {
+        match flow {
+            Flow::Items => Some(Observed::ItemGone(id)),
+            Flow::Customers => Some(Observed::CustomerGone(id)),
+            Flow::Prices => Some(Observed::Prices(PricesObserved {
+                item: id,
+                number: None,
+                lines: Vec::new(),
+                modified_at: self.now,
+            })),
+            Flow::Stock | Flow::Documents => None,
+        }
+    }
+
+    async fn observe(
+        &self,
+        flow: Flow,
+        raws: &[Box<RawValue>],
+        as_of: Timestamp,
+        priority: Priority,
+    ) -> Result<Vec<Observed>, ErpError> {
+        if raws.is_empty() {
+            return Ok(Vec::new());
+        }
+        match flow {
+            Flow::Items => {
+                let mut variants = self.variants(raws, priority).await?;
+                Ok(raws
+                    .iter()
+                    .map(|raw| {
+                        observe("item", raw, |item: ItemRow| {
+                            let own = variants.remove(&item.id).unwrap_or_else(|| Ok(Vec::new()));
+                            mapping::item(&item, &own?).map(Observed::Item)
+                        })
+                    })
+                    .collect())
+            }
+            Flow::Prices => {
+                let currency = self.currency()?;
+                let read = |item: ItemRow| mapping::prices(&item, currency).map(Observed::Prices);
+                Ok(raws
+                    .iter()
+                    .map(|raw| observe("prices", raw, read))
+                    .collect())
+            }
+            Flow::Stock => {
+                let location = self.location()?;
+                let read =
+                    |item: ItemRow| mapping::stock(&item, location, as_of).map(Observed::Stock);
+                Ok(raws.iter().map(|raw| observe("stock", raw, read)).collect())
+            }
+            Flow::Customers | Flow::Documents => {
+                let codes = self.codes(priority).await?;
+                let read = |customer: CustomerRow| {
+                    mapping::customer(customer, &codes).map(Observed::Customer)
+                };
+                Ok(raws
+                    .iter()
+                    .map(|raw| observe("customer", raw, read))
+                    .collect())
+            }
+        }
+    }
+
+    async fn variants(
+        &self,
+        items: &[Box<RawValue>],
+        priority: Priority,
+    ) -> Result<HashMap<Uuid, Result<Vec<VariantRow>, Misfit>>, ErpError> {
+        let ids = guids(items.iter().filter_map(|raw| id_of("id", raw)));
+        let rows = self
+            .reader(priority)
+            .of_keys(&self.url("itemVariants"), "itemId", &ids, &Query::new())
+            .await?;
+        let mut by_item: HashMap<Uuid, Result<Vec<VariantRow>, Misfit>> = HashMap::new();
+        for raw in rows {
+            let Some(item) = id_of("itemId", &raw) else {
+                continue;
+            };
+            let own = by_item.entry(item).or_insert_with(|| Ok(Vec::new()));
+            match serde_json::from_str(raw.get()) {
+                Ok(variant) => {
+                    if let Ok(own) = own {
+                        own.push(variant);
+                    }
+                }
+                // All of an item's variants, or none: one that is left out would be taken for deleted.
+                Err(_) => *own = Err("a variant of this item has another shape".into()),
+            }
+        }
+        Ok(by_item)
+    }
+
+    /// The lists are short; they are read with every page of customers rather than kept and found stale.
+    async fn codes(&self, priority: Priority) -> Result<Codes, ErpError> {
+        let mut codes = Codes::new();
+        for page in ["paymentTerms", "paymentMethods", "shipmentMethods"] {
+            for raw in self
+                .reader(priority)
+                .all(Query::new().select("id,code").on(self.url(page)))
+                .await?
+            {
+                if let Ok(row) = serde_json::from_str::<CodeRow>(raw.get()) {
+                    codes.insert(row.id, row.code);
+                }
+            }
+        }
+        Ok(codes)
+    }
+
+    pub async fn system_ids(&self, flow: Flow) -> Result<Vec<SystemId>, ErpError> {
+        let page = match flow {
+            Flow::Items => "items",
+            Flow::Customers => "customers",
+            Flow::Prices | Flow::Stock | Flow::Documents => {
+                return Err(ErpError::Unsupported("list the ids of this flow"));
+            }
+        };
+        let reader = Reader {
+            page_size: 5000,
+            ..self.reader(Priority::Bulk)
+        };
+        let rows = reader
+            .all(Query::new().select("id").on(self.url(page)))
+            .await?;
+        rows.iter()
+            .map(|raw| id_of("id", raw).map(SystemId))
+            .collect::<Option<_>>()
+            .ok_or_else(|| ErpError::Unreadable("a record has no id".into()))
+    }
+}
+
+fn source_number(at: usize) -> u8 {
+    u8::try_from(at).unwrap_or(u8::MAX)
+}
+
+fn recent_row<'a>(source: &Source, at: usize, raw: &'a RawValue) -> Option<Row<'a>> {
+    let fields: HashMap<&str, &RawValue> = serde_json::from_str(raw.get()).ok()?;
+    let text = |name: &str| serde_json::from_str::<String>(fields.get(name)?.get()).ok();
+    let owner = text(source.owner)?;
+    Some(Row {
+        source: source_number(at),
+        id: Uuid::try_parse(&text("id")?).ok()?,
+        modified: Timestamp::parse(&text(MODIFIED)?).ok()?,
+        text: raw.get(),
+        owner: if source.owner_is_id {
+            Value::Guid(Uuid::try_parse(&owner).ok()?)
+        } else {
+            Value::text(owner)
+        },
+    })
+}
+
+fn observe<T: DeserializeOwned>(
+    entity: &'static str,
+    raw: &RawValue,
+    read: impl FnOnce(T) -> Result<Observed, Misfit>,
+) -> Observed {
+    let record = match row(entity, "id", raw) {
+        Ok(record) => record,
+        Err(unreadable) => return unreadable,
+    };
+    read(record).unwrap_or_else(|reason| Observed::Unreadable {
+        entity,
+        system_id: id_of("id", raw).map(SystemId),
+        reason,
+    })
+}

@@ -1,0 +1,96 @@
+//! Business Central's webhooks, used as what they are: hints to look at once. They are lost, doubled and gathered, they
+//! carry nothing, and whoever knows our address can send them; so nothing is believed but "there may be news", and only
+//! from somebody who knows the client state.
+//!
+//! [`BusinessCentral::webhooks`](super::BusinessCentral::webhooks) keeps the subscriptions alive; [`receiver`] is the
+//! listener that Business Central calls.
+
+mod receiver;
+mod subscriptions;
+
+use std::collections::HashMap;
+
+use tokio::sync::watch;
+
+use crate::Flow;
+
+pub use self::receiver::{Receiver, receiver};
+pub(crate) use self::subscriptions::client_state;
+
+const FLOWS: [Flow; 5] = [
+    Flow::Items,
+    Flow::Prices,
+    Flow::Stock,
+    Flow::Customers,
+    Flow::Documents,
+];
+
+/// One counter per flow; it moves when something hints that the flow has news.
+#[derive(Debug)]
+pub(crate) struct Hints(HashMap<Flow, watch::Sender<u64>>);
+
+impl Default for Hints {
+    fn default() -> Self {
+        Self(
+            FLOWS
+                .into_iter()
+                .map(|flow| (flow, watch::Sender::new(0)))
+                .collect(),
+        )
+    }
+}
+
+impl Hints {
+    pub fn of(&self, flow: Flow) -> watch::Receiver<u64> {
+        self.0[&flow].subscribe()
+    }
+
+    pub fn give(&self, flow: Flow) {
+        self.0[&flow].send_modify(|count| *count = count.wrapping_add(1));
+    }
+}
+
+/// The flows that a notification about this resource concerns: by the name of its entity set.
+pub(crate) fn flows_of(resource: &str) -> &'static [Flow] {
+    let path = resource
+        .split('?')
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches('/');
+    let set = path
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .split('(')
+        .next()
+        .unwrap_or_default();
+    match set {
+        "changeEntries" => &FLOWS,
+        "items" => &[Flow::Items, Flow::Prices, Flow::Stock],
+        "customers" => &[Flow::Customers],
+        "salesOrders" | "salesInvoices" | "salesCreditMemos" => &[Flow::Documents, Flow::Stock],
+        _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_names_its_flows() {
+        assert_eq!(
+            flows_of("api/v2.0/companies(5d1)/customers(7ab)"),
+            [Flow::Customers]
+        );
+        assert_eq!(
+            flows_of("api/v2.0/companies(5d1)/customers?$filter=lastModifiedDateTime gt 2026"),
+            [Flow::Customers]
+        );
+        assert_eq!(
+            flows_of("/api/millrace/commerce/v1.0/companies(5d1)/changeEntries(1)"),
+            FLOWS
+        );
+        assert!(flows_of("nonsense").is_empty());
+    }
+}
