@@ -22,16 +22,16 @@ everywhere!(
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-const TALLY: &str =
+pub const TALLY: &str =
     "CREATE TABLE tally (stream TEXT PRIMARY KEY, seen BIGINT NOT NULL, positions BIGINT NOT NULL)";
 
 /// Counts what it sees: a repeat or a skip shows.
-struct Tally {
+pub struct Tally {
     failures_left: AtomicU32,
 }
 
 impl Tally {
-    fn failing(times: u32) -> Arc<Self> {
+    pub fn failing(times: u32) -> Arc<Self> {
         Arc::new(Self {
             failures_left: AtomicU32::new(times),
         })
@@ -64,7 +64,7 @@ impl Projection for Tally {
     }
 }
 
-async fn tally(world: &World) -> (i64, i64) {
+pub async fn tally(world: &World) -> (i64, i64) {
     let sum = "SELECT CAST(COALESCE(sum(seen), 0) AS BIGINT), CAST(COALESCE(sum(positions), 0) AS BIGINT) FROM tally";
     sqlx::query_as(sum)
         .fetch_one(world.database.pool())

@@ -60,6 +60,20 @@ impl World {
     }
 }
 
+impl World {
+    /// As a process that starts again finds it.
+    pub async fn reopened(settings: &DatabaseSettings) -> Self {
+        let database = open(settings).await;
+        let log = database.log().await.unwrap();
+        Self {
+            database,
+            log,
+            settings: settings.clone(),
+            _directory: None,
+        }
+    }
+}
+
 pub async fn open(settings: &DatabaseSettings) -> Database {
     Database::open(settings, Arc::new(SystemClock), Ids::random())
         .await
