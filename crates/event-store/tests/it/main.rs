@@ -6,6 +6,7 @@ mod crashes;
 mod databases;
 mod executing;
 mod following;
+mod interleavings;
 mod leases;
 mod personal;
 mod projecting;
