@@ -1,0 +1,10 @@
+//! What the pretend ERP computes: prices, tax, totals, stock, postings. Its own arithmetic on purpose: it must not agree
+//! with its callers merely because it shares their code.
+
+pub mod amounts;
+pub mod buffer;
+pub mod documents;
+pub mod posting;
+pub mod price;
+pub mod status;
+pub mod stock;
