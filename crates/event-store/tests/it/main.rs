@@ -1,5 +1,7 @@
 //! The contract suite: what `EventLog` and `Database` promise, for PostgreSQL and SQLite alike.
 
+#![expect(clippy::unwrap_used, reason = "the suite is a test from end to end; clippy only knows test functions")]
+
 mod append;
 mod breaking;
 mod crashes;
