@@ -7,11 +7,13 @@
 mod case;
 mod cases;
 mod echo;
+mod hints;
 mod load;
 mod method;
 mod oracle;
 mod raw;
 mod report;
+mod stages;
 mod statistics;
 mod system;
 

@@ -1,6 +1,7 @@
 //! The cases, in the order in which `make bench` runs them.
 
 mod append;
+mod erp_to_shop;
 mod idle;
 mod lookup;
 mod rows;
@@ -11,7 +12,10 @@ mod sqlite;
 use anyhow::{Result, bail};
 
 #[cfg(test)]
-pub use lookup::{authorized, connect};
+pub use lookup::authorized;
+pub use lookup::connect;
+pub use rows::{Rows, insert};
+pub use scratch::Scratch;
 
 use crate::case::Case;
 
@@ -34,6 +38,7 @@ pub async fn prepare(name: &str) -> Result<Box<dyn Case>> {
         "lookup-unary" => Box::new(lookup::LookupCase::unary().await?),
         "lookup-batch-100" => Box::new(lookup::LookupCase::batch().await?),
         "idle-rss-mib" => Box::new(idle::IdleCase::new()),
+        "erp-to-shop-p50" => Box::new(erp_to_shop::ErpToShopCase::new().await?),
         _ => bail!("no case is called {name}"),
     })
 }
