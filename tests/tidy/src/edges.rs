@@ -48,13 +48,14 @@ const SERVICES: [&str; 7] = [
     "millrace-shop-delivery",
 ];
 
-const FOR_SERVICES: [&str; 6] = [
+const FOR_SERVICES: [&str; 7] = [
     "millrace-values",
     "millrace-contract",
     "millrace-service-kit",
     "millrace-event-store",
     "millrace-event-bus",
     "millrace-erp",
+    "millrace-erp-reader",
 ];
 
 /// What a room may be built on; `None` for a room this table does not know.
@@ -67,14 +68,32 @@ fn allowed(name: &str) -> Option<&'static [&'static str]> {
         "millrace-event-store" => Some(&["millrace-service-kit"]),
         "millrace-event-bus" => Some(&["millrace-service-kit", "millrace-event-store"]),
         "millrace-erp" => Some(&["millrace-values", "millrace-service-kit"]),
+        "millrace-erp-reader" => Some(&[
+            "millrace-values",
+            "millrace-service-kit",
+            "millrace-event-store",
+            "millrace-erp",
+        ]),
         "millrace-operations" => Some(&[
             "millrace-contract",
             "millrace-service-kit",
             "millrace-event-store",
             "millrace-event-bus",
         ]),
+        "millrace-erp-reader" => Some(&[
+            "millrace-values",
+            "millrace-service-kit",
+            "millrace-event-store",
+            "millrace-erp",
+        ]),
         // A product of its own: what it computes must not come from what it is used to test.
         "millrace-erp-simulator" => Some(&["millrace-service-kit"]),
+        "millrace-erp-reader" => Some(&[
+            "millrace-values",
+            "millrace-service-kit",
+            "millrace-event-store",
+            "millrace-erp",
+        ]),
         "millrace-operations" => Some(&[
             "millrace-contract",
             "millrace-service-kit",

@@ -1,0 +1,21 @@
+//! The rules: what an observation of a customer means, and what a shop's wish for one may become.
+
+pub mod customer;
+pub mod registration;
+
+/// Personal data as it stands in an event: readable only with the person's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    pub person: String,
+    pub bytes: Vec<u8>,
+    /// Equal as long as the content is.
+    pub fingerprint: Vec<u8>,
+}
+
+impl Sealed {
+    /// The same content; the bytes differ each time something is sealed.
+    #[must_use]
+    pub fn same_content(&self, other: &Self) -> bool {
+        self.person == other.person && self.fingerprint == other.fingerprint
+    }
+}

@@ -1,0 +1,184 @@
+//! Customers the ERP shows → events on their streams.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use millrace_erp::{Observed, Page};
+use millrace_erp_reader::{Sink, SinkError};
+use millrace_event_store::{
+    AppendError, Cause, Context, Database, EventLog, ExecuteError, LeaseEpoch, SealError, Sealer,
+    Streams, projected_up_to,
+};
+use millrace_service_kit::trace::TraceContext;
+use millrace_service_kit::{Clock, Ids};
+use millrace_values::{ErpCode, SystemId};
+use prost::Message;
+use tracing::{info, warn};
+
+use crate::domain::Sealed;
+use crate::domain::customer::{Command, Mirror};
+use crate::{read_model, wire};
+
+pub struct MirrorSink {
+    pub erp: ErpCode,
+    pub database: Database,
+    pub log: Arc<dyn EventLog>,
+    pub sealer: Arc<Sealer>,
+    pub streams: Streams<Mirror>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Ids,
+}
+
+#[async_trait]
+impl Sink for MirrorSink {
+    async fn take(&self, page: &Page, lease: &LeaseEpoch) -> Result<(), SinkError> {
+        let people: Vec<String> = page
+            .observations
+            .iter()
+            .filter_map(|observed| match observed {
+                Observed::Customer(customer) => {
+                    Some(wire::customer_stream(&self.erp, customer.system_id))
+                }
+                _ => None,
+            })
+            .collect();
+        self.sealer.prepare(&people).await.map_err(sealing)?;
+        let mut commands = Vec::new();
+        for observed in &page.observations {
+            match observed {
+                Observed::Customer(seen) => {
+                    let stream = wire::customer_stream(&self.erp, seen.system_id);
+                    // An erased person stays erased, whatever the ERP still shows.
+                    let Some(personal) = self.seal(&stream, &wire::personal_of(seen)).await? else {
+                        continue;
+                    };
+                    commands.push((
+                        stream,
+                        Command::Observe(Box::new(wire::observed(seen, personal))),
+                    ));
+                }
+                Observed::CustomerGone(id) => {
+                    commands.push((wire::customer_stream(&self.erp, *id), Command::ObserveGone))
+                }
+                Observed::Unreadable {
+                    entity,
+                    system_id,
+                    reason,
+                } => {
+                    let id = system_id.map(|id| id.to_string()).unwrap_or_default();
+                    warn!(
+                        entity,
+                        system_id = id,
+                        reason,
+                        "a record of the erp cannot be read"
+                    );
+                }
+                // Other flows' records; the flow asked for does not bring them.
+                Observed::Item(_)
+                | Observed::ItemGone(_)
+                | Observed::Prices(_)
+                | Observed::Stock(_)
+                | Observed::Document(_) => {}
+            }
+        }
+        self.write(commands, lease).await
+    }
+
+    async fn compare(&self, there: HashSet<SystemId>, lease: &LeaseEpoch) -> Result<(), SinkError> {
+        // The lease makes us the only writer: once our rows have reached the head, they are what is known.
+        let head = self.log.head().await?;
+        projected_up_to(
+            &self.database,
+            read_model::CUSTOMERS,
+            head,
+            Duration::from_secs(60),
+        )
+        .await?;
+        let known = read_model::system_ids(&self.database, &self.erp).await?;
+        let gone: Vec<_> = known.into_iter().filter(|id| !there.contains(id)).collect();
+        if !gone.is_empty() {
+            info!(
+                count = gone.len(),
+                "{} customers are gone from the erp",
+                gone.len()
+            );
+        }
+        let commands = gone
+            .into_iter()
+            .map(|id| (wire::customer_stream(&self.erp, id), Command::ObserveGone))
+            .collect();
+        self.write(commands, lease).await
+    }
+}
+
+impl MirrorSink {
+    async fn seal(
+        &self,
+        person: &str,
+        personal: &millrace_contract::personal::v1::Personal,
+    ) -> Result<Option<Sealed>, SinkError> {
+        match seal(&self.sealer, person, personal).await {
+            Ok(sealed) => Ok(Some(sealed)),
+            Err(SealError::Erased) => Ok(None),
+            Err(error) => Err(sealing(error)),
+        }
+    }
+
+    async fn write(
+        &self,
+        commands: Vec<(String, Command)>,
+        lease: &LeaseEpoch,
+    ) -> Result<(), SinkError> {
+        if commands.is_empty() {
+            return Ok(());
+        }
+        let cause = Cause {
+            correlation_id: self.ids.uuid_at(self.clock.now()),
+            causation_id: None,
+            traceparent: Some(TraceContext::begin(&self.ids).to_string()),
+            actor: crate::NAME.to_owned(),
+        };
+        let context = Context {
+            cause,
+            lease: Some(lease.clone()),
+            idempotency_key: None,
+        };
+        for outcome in self.streams.execute_many(commands, context).await? {
+            match outcome {
+                Ok(_) => {}
+                Err(ExecuteError::Refused(AppendError::StaleLease { .. })) => {
+                    return Err(SinkError::Superseded);
+                }
+                Err(ExecuteError::Store(error)) => return Err(error.into()),
+                Err(error @ (ExecuteError::Conflict | ExecuteError::Refused(_))) => {
+                    return Err(SinkError::Failed(Box::new(error)));
+                }
+                Err(ExecuteError::Rejected(never)) => match never {},
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Seals for `person`, whose stream it is bound to as well.
+pub(super) async fn seal(
+    sealer: &Sealer,
+    person: &str,
+    personal: &millrace_contract::personal::v1::Personal,
+) -> Result<Sealed, SealError> {
+    let plain = personal.encode_to_vec();
+    Ok(Sealed {
+        person: person.to_owned(),
+        bytes: sealer.seal(person, &plain, person.as_bytes()).await?,
+        fingerprint: sealer.fingerprint(person, &plain).await?.to_vec(),
+    })
+}
+
+fn sealing(error: SealError) -> SinkError {
+    match error {
+        SealError::Store(error) => error.into(),
+        SealError::Erased | SealError::Broken => SinkError::Failed(Box::new(error)),
+    }
+}
