@@ -71,6 +71,7 @@ mod cloud_event;
 mod consumer;
 mod embedded;
 mod handler;
+mod kafka;
 mod subscription;
 pub mod topics;
 
@@ -83,6 +84,7 @@ pub use consumer::{
 };
 pub use embedded::EmbeddedBus;
 pub use handler::{HandleError, Handler, Outcome};
+pub use kafka::{KafkaBus, KafkaSettings, RelayReading, TopicSettings};
 pub use subscription::{
     Batch, Change, Mark, Partition, Positions, Seen, Subscription, Taken, Unread,
 };

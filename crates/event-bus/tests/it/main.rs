@@ -15,6 +15,13 @@ macro_rules! contract {
                 crate::$module::$sentence(crate::world::World::embedded()).await;
             })*
         }
+
+        mod kafka_bus {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $sentence() {
+                crate::$module::$sentence(crate::world::World::kafka().await).await;
+            })*
+        }
     };
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use millrace_event_bus::{
-    Bus, BusError, Consumer, EmbeddedBus, Handler, Meter, Routes, consume, migrations,
+    Bus, BusError, Consumer, EmbeddedBus, Handler, KafkaBus, KafkaSettings, Meter, Routes, consume,
+    migrations,
 };
 use millrace_event_store::{Append, Cause, Database, DatabaseSettings, Expected, NewEvent};
 use millrace_service_kit::{Ids, Shutdown, SystemClock};
@@ -50,6 +51,16 @@ impl World {
         Self {
             bus: Arc::new(EmbeddedBus::new()),
             prefix: millrace_test_rig::unique("bus"),
+        }
+    }
+
+    /// The shared Kafka, with topics of this test's own.
+    pub async fn kafka() -> Self {
+        let world = Self::embedded();
+        let bootstrap = millrace_test_rig::kafka().await.bootstrap();
+        Self {
+            bus: Arc::new(kafka_bus(&bootstrap, &world.prefix)),
+            ..world
         }
     }
 
@@ -103,6 +114,15 @@ impl World {
             meter,
         )
     }
+}
+
+/// A bus of a process of its own.
+pub fn kafka_bus(bootstrap: &str, prefix: &str) -> KafkaBus {
+    KafkaBus::new(
+        KafkaSettings::new(bootstrap, format!("{prefix}.")),
+        millrace_test_rig::unique("holder"),
+    )
+    .expect("a bus")
 }
 
 pub async fn database(name: &str) -> Database {

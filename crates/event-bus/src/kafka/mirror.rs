@@ -1,0 +1,199 @@
+//! A whole topic for one reader: every partition from its beginning, without a group.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{Message, Offset, TopicPartitionList};
+use tokio::sync::mpsc;
+use tracing::{debug, warn};
+
+use crate::bus::{BusError, Delivery, Mirrored, Routes};
+use crate::kafka::client::Quiet;
+use crate::kafka::record;
+use crate::kafka::settings::KafkaSettings;
+use crate::topics::Topic;
+
+/// How long a newcomer waits for a topic that is not there, before it says that it has caught up with nothing.
+const GRACE: Duration = Duration::from_secs(10);
+const SLICE: Duration = Duration::from_millis(100);
+const ASK: Duration = Duration::from_secs(5);
+/// Records read ahead of who takes the stream.
+const AHEAD: usize = 4_096;
+
+enum Said {
+    Record(Delivery),
+    CaughtUp,
+    Failed(BusError),
+}
+
+/// One thread per topic: librdkafka says of an end of partition only its number, not its topic.
+pub(super) fn mirror(
+    settings: &KafkaSettings,
+    topics: &[&'static Topic],
+) -> Result<BoxStream<'static, Result<Mirrored, BusError>>, BusError> {
+    let (said, heard) = mpsc::channel(AHEAD);
+    for &topic in topics {
+        let mut config = settings.reader("mirror");
+        config
+            .set("group.id", format!("{}nobody", settings.prefix))
+            .set("enable.partition.eof", "true");
+        let reader: BaseConsumer<Quiet> = config.create_with_context(Quiet)?;
+        let full = settings.topic_name(&Routes::Internal, topic);
+        let reader = Reader {
+            reader,
+            topic,
+            full,
+            said: said.clone(),
+        };
+        let thread = std::thread::Builder::new().name(format!("mirror {}", topic.name));
+        thread
+            .spawn(move || reader.read())
+            .map_err(|_| BusError::Closed)?;
+    }
+    let missing = topics.len();
+    let stream = futures::stream::unfold((heard, missing), |(mut heard, mut missing)| async move {
+        loop {
+            let item = match heard.recv().await? {
+                Said::Record(delivery) => Ok(Mirrored::Record(delivery)),
+                Said::Failed(failure) => Err(failure),
+                Said::CaughtUp => {
+                    missing -= 1;
+                    if missing > 0 {
+                        continue;
+                    }
+                    Ok(Mirrored::CaughtUp)
+                }
+            };
+            return Some((item, (heard, missing)));
+        }
+    });
+    Ok(stream.boxed())
+}
+
+struct Reader {
+    reader: BaseConsumer<Quiet>,
+    topic: &'static Topic,
+    full: String,
+    said: mpsc::Sender<Said>,
+}
+
+impl Reader {
+    /// Until nobody listens any more.
+    fn read(self) {
+        let mut caught_up = false;
+        while !self.said.is_closed() {
+            let Some(partitions) = self.partitions(&mut caught_up) else {
+                return;
+            };
+            match self.follow(&partitions, &mut caught_up) {
+                Ok(()) => return,
+                Err(failure) => {
+                    if self.said.blocking_send(Said::Failed(failure)).is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The partitions of the topic, once it is there. `None`: nobody listens any more.
+    fn partitions(&self, caught_up: &mut bool) -> Option<Vec<i32>> {
+        let started = Instant::now();
+        loop {
+            if self.said.is_closed() {
+                return None;
+            }
+            match self.reader.fetch_metadata(Some(&self.full), ASK) {
+                Ok(metadata) => {
+                    let topic = metadata
+                        .topics()
+                        .iter()
+                        .find(|topic| topic.name() == self.full);
+                    let found: Vec<i32> = topic
+                        .iter()
+                        .flat_map(|topic| topic.partitions())
+                        .map(|partition| partition.id())
+                        .collect();
+                    if !found.is_empty() {
+                        return Some(found);
+                    }
+                    if !*caught_up && started.elapsed() > GRACE {
+                        *caught_up = true;
+                        self.said.blocking_send(Said::CaughtUp).ok()?;
+                    }
+                }
+                Err(failure) => debug!(%failure, topic = self.full, "kafka does not answer"),
+            }
+            std::thread::sleep(SLICE);
+        }
+    }
+
+    /// Everything from the beginning, then what comes. Ends well when nobody listens any more.
+    fn follow(&self, partitions: &[i32], caught_up: &mut bool) -> Result<(), BusError> {
+        let mut assignment = TopicPartitionList::new();
+        for partition in partitions {
+            assignment.add_partition_offset(&self.full, *partition, Offset::Beginning)?;
+        }
+        self.reader.assign(&assignment)?;
+        let mut at_their_end: HashSet<i32> = HashSet::new();
+        let mut told = false;
+        loop {
+            match self.reader.poll(SLICE) {
+                None => {
+                    if self.said.is_closed() {
+                        return Ok(());
+                    }
+                }
+                Some(Ok(message)) => {
+                    told = false;
+                    let delivery = Delivery {
+                        topic: self.topic.name.to_owned(),
+                        partition: message.partition(),
+                        offset: message.offset(),
+                        event: record::read(&message),
+                    };
+                    if self.said.blocking_send(Said::Record(delivery)).is_err() {
+                        return Ok(());
+                    }
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    at_their_end.insert(partition);
+                    if !*caught_up && at_their_end.len() == partitions.len() {
+                        *caught_up = true;
+                        if self.said.blocking_send(Said::CaughtUp).is_err() {
+                            return Ok(());
+                        }
+                    }
+                }
+                Some(Err(KafkaError::MessageConsumption(
+                    RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
+                ))) => {
+                    let reason =
+                        "its records are gone: it is read again from its beginning".to_owned();
+                    return Err(BusError::ResyncNeeded {
+                        topic: self.topic.name.to_owned(),
+                        reason,
+                    });
+                }
+                Some(Err(failure @ KafkaError::MessageConsumptionFatal(_))) => {
+                    return Err(failure.into());
+                }
+                Some(Err(failure)) => {
+                    if !told {
+                        warn!(
+                            error = &failure as &dyn std::error::Error,
+                            topic = self.full,
+                            "reading from kafka is interrupted"
+                        );
+                        told = true;
+                    }
+                }
+            }
+        }
+    }
+}

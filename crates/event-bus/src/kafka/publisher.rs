@@ -1,0 +1,271 @@
+//! One transactional producer: from its start, which fences its predecessor, to its first failure, after which it is thrown away.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use millrace_event_store::Recorded;
+use millrace_service_kit::Shutdown;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaError};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::types::RDKafkaErrorCode;
+use thiserror::Error;
+
+use crate::kafka::checkpoint::{self, Checkpoint};
+use crate::kafka::client::said;
+use crate::kafka::record;
+use crate::kafka::settings::KafkaSettings;
+
+/// Opaque of the checkpoint's own record; positions begin at 1.
+const OWN: usize = 0;
+const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a stopping relay waits for acknowledgements it already asked for.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Error)]
+pub(super) enum PublishError {
+    /// A successor has taken over: this process must ask for the lease again before it publishes anything.
+    #[error("another process publishes this log now")]
+    Fenced,
+    /// Kafka takes records one by one, but not these.
+    #[error("{} records are larger than kafka takes", .positions.len())]
+    TooLarge { positions: BTreeSet<u64> },
+    /// A record too large, or only a batch of them.
+    #[error("a batch is larger than kafka takes")]
+    BatchTooLarge,
+    #[error("shutdown was asked")]
+    Stopped,
+    #[error("kafka did not take what was published")]
+    Kafka(#[from] KafkaError),
+}
+
+/// Collects what Kafka refused.
+pub(super) struct Deliveries {
+    refused: Mutex<BTreeMap<u64, RDKafkaErrorCode>>,
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        said(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "librdkafka");
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, position: usize) {
+        if let Err((failure, _)) = result {
+            let code = failure
+                .rdkafka_error_code()
+                .unwrap_or(RDKafkaErrorCode::Fail);
+            self.refused
+                .lock()
+                .expect("no holder of this lock panics")
+                .insert(position as u64, code);
+        }
+    }
+}
+
+/// A record on its way.
+pub(super) struct Outgoing<'a> {
+    pub topic: &'a str,
+    pub recorded: &'a Recorded,
+    /// Why only a stand-in is sent.
+    pub omitted: Option<&'a str>,
+}
+
+pub(super) struct Publisher {
+    producer: BaseProducer<Deliveries>,
+    checkpoint_topic: String,
+    /// One record per batch, to tell a record that is too large from a batch.
+    singly: bool,
+}
+
+impl Publisher {
+    /// Fences the predecessor. Waits; call it where waiting is allowed.
+    pub(super) fn start(
+        settings: &KafkaSettings,
+        relay: &str,
+        singly: bool,
+    ) -> Result<Self, PublishError> {
+        let mut config = settings.client("relay");
+        config
+            .set("transactional.id", relay)
+            .set("enable.idempotence", "true")
+            .set("compression.type", "lz4")
+            .set("partitioner", "murmur2_random")
+            // Nothing to wait for: what is to be sent is known when a transaction begins.
+            .set("linger.ms", "0")
+            .set("batch.size", "1000000")
+            .set("batch.num.messages", if singly { "1" } else { "10000" })
+            .set("message.max.bytes", settings.max_record_bytes.to_string())
+            .set("queue.buffering.max.messages", "100000")
+            .set("queue.buffering.max.kbytes", "65536")
+            .set("message.timeout.ms", "30000")
+            .set("transaction.timeout.ms", "60000");
+        let context = Deliveries {
+            refused: Mutex::default(),
+        };
+        let producer: BaseProducer<Deliveries> = config.create_with_context(context)?;
+        producer
+            .init_transactions(COMMIT_PATIENCE)
+            .map_err(judged)?;
+        Ok(Self {
+            producer,
+            checkpoint_topic: relay.to_owned(),
+            singly,
+        })
+    }
+
+    /// Publishes `records` and the checkpoint in one transaction. After any error this publisher is of no more use.
+    pub(super) fn publish<'a>(
+        &self,
+        records: impl IntoIterator<Item = Outgoing<'a>>,
+        checkpoint: &Checkpoint,
+        stop: &Shutdown,
+    ) -> Result<(), PublishError> {
+        self.producer.begin_transaction().map_err(judged)?;
+        let sent = self.send(records, checkpoint, stop);
+        if let Err(failure) = sent {
+            // Best effort: the next publisher ends this transaction anyway when it starts.
+            let _ = self.producer.abort_transaction(Duration::from_secs(5));
+            return Err(failure);
+        }
+        loop {
+            match self.producer.commit_transaction(COMMIT_PATIENCE) {
+                Ok(()) => return Ok(()),
+                Err(KafkaError::Transaction(failure))
+                    if failure.is_retriable() && !stop.is_cancelled() => {}
+                Err(failure) => return Err(judged(failure)),
+            }
+        }
+    }
+
+    fn send<'a>(
+        &self,
+        records: impl IntoIterator<Item = Outgoing<'a>>,
+        checkpoint: &Checkpoint,
+        stop: &Shutdown,
+    ) -> Result<(), PublishError> {
+        let mut scratch = String::new();
+        let mut too_large = BTreeSet::new();
+        for Outgoing {
+            topic,
+            recorded,
+            omitted,
+        } in records
+        {
+            let event = &recorded.event;
+            let headers = record::headers(recorded, omitted, &mut scratch);
+            let position = usize::try_from(recorded.at.number).unwrap_or(usize::MAX);
+            let mut record: BaseRecord<'_, str, [u8], usize> =
+                BaseRecord::with_opaque_to(topic, position)
+                    .key(event.key.as_str())
+                    .timestamp(recorded.recorded_at.as_millisecond())
+                    .headers(headers);
+            if omitted.is_some() {
+                record = record.payload(&[]);
+            } else if !event.deleted {
+                record = record.payload(&event.payload);
+            }
+            if let Err(failure) = self.enqueue(record, stop) {
+                match failure {
+                    PublishError::Kafka(KafkaError::MessageProduction(
+                        RDKafkaErrorCode::MessageSizeTooLarge,
+                    )) => {
+                        too_large.insert(recorded.at.number);
+                    }
+                    other => return Err(other),
+                }
+            }
+        }
+        if !too_large.is_empty() {
+            return Err(PublishError::TooLarge {
+                positions: too_large,
+            });
+        }
+        let body = serde_json::to_vec(checkpoint).expect("a checkpoint has no maps and no floats");
+        let own: BaseRecord<'_, str, [u8], usize> =
+            BaseRecord::with_opaque_to(&self.checkpoint_topic, OWN);
+        self.enqueue(own.key(checkpoint::KEY).payload(&body).partition(0), stop)?;
+        self.acknowledged(stop)
+    }
+
+    fn enqueue(
+        &self,
+        record: BaseRecord<'_, str, [u8], usize>,
+        stop: &Shutdown,
+    ) -> Result<(), PublishError> {
+        let mut record = record;
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), again)) => {
+                    if stop.is_cancelled() {
+                        return Err(PublishError::Stopped);
+                    }
+                    self.producer.poll(Duration::from_millis(1));
+                    record = again;
+                }
+                Err((failure, _)) => return Err(judged(failure)),
+            }
+        }
+    }
+
+    /// Waits until Kafka has answered for everything.
+    fn acknowledged(&self, stop: &Shutdown) -> Result<(), PublishError> {
+        let mut stopping: Option<Instant> = None;
+        while self.producer.in_flight_count() > 0 {
+            self.producer.poll(Duration::from_millis(1));
+            if stop.is_cancelled()
+                && stopping.get_or_insert_with(Instant::now).elapsed() > STOP_PATIENCE
+            {
+                return Err(PublishError::Stopped);
+            }
+        }
+        let refused = std::mem::take(
+            &mut *self
+                .producer
+                .context()
+                .refused
+                .lock()
+                .expect("no holder of this lock panics"),
+        );
+        let mut positions = BTreeSet::new();
+        for (position, code) in refused {
+            match code {
+                RDKafkaErrorCode::MessageSizeTooLarge if position != OWN as u64 => {
+                    positions.insert(position);
+                }
+                // Sent back because an earlier one failed.
+                RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight => {}
+                code => return Err(judged(KafkaError::MessageProduction(code))),
+            }
+        }
+        match (positions.is_empty(), self.singly) {
+            (true, _) => Ok(()),
+            (false, true) => Err(PublishError::TooLarge { positions }),
+            (false, false) => Err(PublishError::BatchTooLarge),
+        }
+    }
+}
+
+fn judged(failure: KafkaError) -> PublishError {
+    let code = match &failure {
+        KafkaError::Transaction(transaction) => RDKafkaError::code(transaction),
+        other => other.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail),
+    };
+    match code {
+        RDKafkaErrorCode::Fenced
+        | RDKafkaErrorCode::ProducerFenced
+        | RDKafkaErrorCode::InvalidProducerEpoch => PublishError::Fenced,
+        _ => PublishError::Kafka(failure),
+    }
+}

@@ -1,0 +1,120 @@
+//! What can be set about Kafka.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use serde::Deserialize;
+
+use crate::bus::Routes;
+use crate::topics::{Kind, Topic};
+
+/// Where Kafka is and how it is used.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KafkaSettings {
+    /// `host:port,host:port`.
+    pub bootstrap: String,
+    /// Before every topic, group and transactional id.
+    pub prefix: String,
+    /// Copies of each record; the cluster's own default when absent.
+    pub replication: Option<i32>,
+    /// The largest record, headers included.
+    pub max_record_bytes: u32,
+    /// By short topic name, where a topic differs from the table in the code.
+    pub topics: BTreeMap<String, TopicSettings>,
+    /// Anything else librdkafka understands, e.g. `security.protocol`.
+    pub librdkafka: BTreeMap<String, String>,
+}
+
+/// Where one topic differs from the table in the code. Partitions are fixed there: a key must not move.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TopicSettings {
+    pub replication: Option<i32>,
+    /// Facts only; seconds.
+    pub retention_seconds: Option<u64>,
+}
+
+impl Default for KafkaSettings {
+    fn default() -> Self {
+        Self {
+            bootstrap: "127.0.0.1:9092".to_owned(),
+            prefix: "millrace.".to_owned(),
+            replication: None,
+            max_record_bytes: 1_000_000,
+            topics: BTreeMap::new(),
+            librdkafka: BTreeMap::new(),
+        }
+    }
+}
+
+impl KafkaSettings {
+    #[must_use]
+    pub fn new(bootstrap: impl Into<String>, prefix: impl Into<String>) -> Self {
+        Self {
+            bootstrap: bootstrap.into(),
+            prefix: prefix.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Full name of a topic: `millrace.items`, or `millrace.shop.<channel>.items`.
+    #[must_use]
+    pub fn topic_name(&self, routes: &Routes, topic: &Topic) -> String {
+        match routes {
+            Routes::Internal => format!("{}{}", self.prefix, topic.name),
+            Routes::Channel(channel) => format!("{}shop.{channel}.{}", self.prefix, topic.name),
+        }
+    }
+
+    pub(super) fn client(&self, purpose: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.bootstrap)
+            .set("client.id", format!("{}{purpose}", self.prefix))
+            .set("allow.auto.create.topics", "false")
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "1000")
+            // A topic that is created later is found soon.
+            .set("topic.metadata.refresh.interval.ms", "30000")
+            .set("topic.metadata.propagation.max.ms", "1000");
+        for (key, value) in &self.librdkafka {
+            config.set(key, value);
+        }
+        config
+    }
+
+    pub(super) fn reader(&self, purpose: &str) -> ClientConfig {
+        let mut config = self.client(purpose);
+        config
+            .set("isolation.level", "read_committed")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "error")
+            .set("queued.max.messages.kbytes", "16384")
+            .set("fetch.error.backoff.ms", "100")
+            .set("check.crcs", "true");
+        config
+    }
+
+    pub(super) fn replication(&self, topic: &Topic) -> i32 {
+        self.topics
+            .get(topic.name)
+            .and_then(|topic| topic.replication)
+            .or(self.replication)
+            .unwrap_or(-1)
+    }
+
+    pub(super) fn retention(&self, topic: &Topic) -> Option<Duration> {
+        let Kind::Facts { retention } = topic.kind else {
+            return None;
+        };
+        let set = self
+            .topics
+            .get(topic.name)
+            .and_then(|topic| topic.retention_seconds)
+            .map(Duration::from_secs);
+        Some(set.unwrap_or(retention))
+    }
+}
