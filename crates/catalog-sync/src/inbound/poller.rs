@@ -161,7 +161,9 @@ impl Poller {
         }
         if moved {
             let mut progress = Progress::at(&name, &page.next);
-            progress.forget_snapshot_of = page.snapshot_complete.then(|| self.erp.code().clone());
+            // The two flows end their full reads each in their own time.
+            let prices_read = page.snapshot_complete && self.reads == Reads::Prices;
+            progress.forget_snapshot_of = prices_read.then(|| self.erp.code().clone());
             read_model::save_progress(&self.database, progress).await?;
         }
         if page.more {

@@ -1,0 +1,6 @@
+//! The service in-process: its database in memory, the embedded bus, a real gRPC client over loopback.
+
+mod calls;
+mod harness;
+mod scripted_erp;
+mod sync;

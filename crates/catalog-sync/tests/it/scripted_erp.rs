@@ -1,0 +1,241 @@
+//! An ERP whose every answer the test decides: for what a faithful one does too seldom (a resync in mid-read, a record that
+//! cannot be read, a deletion nobody tells).
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use millrace_erp::document::{NewOrder, PlacedOrder};
+use millrace_erp::master::{ItemKind, ItemObserved, PriceLine, PricesObserved, VariantObserved};
+use millrace_erp::party::{CustomerCreated, NewCustomer};
+use millrace_erp::stock::{StockKey, StockObserved};
+use millrace_erp::{Capabilities, Cursor, Erp, ErpError, Flow, Observed, Page};
+use millrace_values::{
+    ChannelCode, Currency, Decimal, ErpCode, OrderNumber, Percentage, PriceGroup, Quantity, Sku,
+    SystemId, Timestamp, UnitCode, UnitPrice, VariantCode,
+};
+use tokio::sync::watch;
+
+/// Records per page.
+const PAGE: usize = 3;
+
+#[derive(Debug)]
+pub struct ScriptedErp {
+    code: ErpCode,
+    world: Mutex<World>,
+    hints: watch::Sender<u64>,
+    poll: Duration,
+}
+
+#[derive(Debug, Default)]
+struct World {
+    items: BTreeMap<SystemId, ItemObserved>,
+    prices: BTreeMap<SystemId, PricesObserved>,
+    /// Told after the full set, by the number in the cursor.
+    told: Vec<(Flow, Observed)>,
+    /// Answered instead of the next page.
+    failures: Vec<ErpError>,
+    reads: usize,
+}
+
+impl ScriptedErp {
+    pub fn new(poll: Duration) -> Self {
+        Self {
+            code: ErpCode::parse("bc-main").unwrap(),
+            world: Mutex::default(),
+            hints: watch::Sender::new(0),
+            poll,
+        }
+    }
+
+    /// There, without anybody being told.
+    pub fn has(&self, item: ItemObserved) {
+        self.world
+            .lock()
+            .unwrap()
+            .items
+            .insert(item.system_id, item);
+    }
+
+    pub fn has_prices(&self, prices: PricesObserved) {
+        self.world
+            .lock()
+            .unwrap()
+            .prices
+            .insert(prices.item, prices);
+    }
+
+    /// Gone, without anybody being told.
+    pub fn loses(&self, item: SystemId) {
+        let mut world = self.world.lock().unwrap();
+        world.items.remove(&item);
+        world.prices.remove(&item);
+    }
+
+    /// Shown at the next read, with a hint.
+    pub fn tells(&self, flow: Flow, observed: Observed) {
+        self.world.lock().unwrap().told.push((flow, observed));
+        self.hints.send_modify(|count| *count += 1);
+    }
+
+    pub fn fails_once(&self, error: ErpError) {
+        self.world.lock().unwrap().failures.push(error);
+        self.hints.send_modify(|count| *count += 1);
+    }
+
+    pub fn reads(&self) -> usize {
+        self.world.lock().unwrap().reads
+    }
+}
+
+impl World {
+    /// The full set page by page, then what was told.
+    fn page(&self, flow: Flow, cursor: &str) -> Page {
+        let full: Vec<Observed> = match flow {
+            Flow::Items => self.items.values().cloned().map(Observed::Item).collect(),
+            _ => self
+                .prices
+                .values()
+                .cloned()
+                .map(Observed::Prices)
+                .collect(),
+        };
+        if let Some(from) = cursor.strip_prefix("told ") {
+            let from: usize = from.parse().unwrap();
+            let told = self.told[from..]
+                .iter()
+                .filter(|(of, _)| *of == flow)
+                .map(|(_, observed)| observed.clone());
+            return Page {
+                observations: told.collect(),
+                next: Cursor(format!("told {}", self.told.len())),
+                more: false,
+                snapshot: false,
+                snapshot_complete: false,
+            };
+        }
+        let from: usize = cursor.parse().unwrap_or(0);
+        let page: Vec<Observed> = full.iter().skip(from).take(PAGE).cloned().collect();
+        let done = from + page.len() >= full.len();
+        let next = if done {
+            format!("told {}", self.told.len())
+        } else {
+            (from + page.len()).to_string()
+        };
+        Page {
+            observations: page,
+            next: Cursor(next),
+            more: true,
+            snapshot: true,
+            snapshot_complete: done,
+        }
+    }
+}
+
+#[async_trait]
+impl Erp for ScriptedErp {
+    fn code(&self) -> &ErpCode {
+        &self.code
+    }
+
+    async fn capabilities(&self) -> Result<Capabilities, ErpError> {
+        Err(ErpError::Unsupported("say what it can do"))
+    }
+
+    async fn read(&self, flow: Flow, cursor: Option<&Cursor>) -> Result<Page, ErpError> {
+        let mut world = self.world.lock().unwrap();
+        world.reads += 1;
+        if flow == Flow::Items && !world.failures.is_empty() {
+            return Err(world.failures.remove(0));
+        }
+        Ok(world.page(flow, cursor.map_or("0", |cursor| &cursor.0)))
+    }
+
+    async fn system_ids(&self, _: Flow) -> Result<Vec<SystemId>, ErpError> {
+        Ok(self.world.lock().unwrap().items.keys().copied().collect())
+    }
+
+    fn hints(&self, _: Flow) -> watch::Receiver<u64> {
+        self.hints.subscribe()
+    }
+
+    fn poll_interval(&self) -> Duration {
+        self.poll
+    }
+
+    async fn stock_now(&self, _: &[StockKey]) -> Result<Vec<StockObserved>, ErpError> {
+        Err(ErpError::Unsupported("count"))
+    }
+
+    async fn create_customer(&self, _: &NewCustomer) -> Result<CustomerCreated, ErpError> {
+        Err(ErpError::Unsupported("create customers"))
+    }
+
+    async fn place_order(&self, _: &NewOrder) -> Result<PlacedOrder, ErpError> {
+        Err(ErpError::Unsupported("take orders"))
+    }
+
+    async fn find_order(
+        &self,
+        _: &ChannelCode,
+        _: &OrderNumber,
+    ) -> Result<Option<PlacedOrder>, ErpError> {
+        Err(ErpError::Unsupported("find orders"))
+    }
+}
+
+pub fn id(number: u32) -> SystemId {
+    SystemId::parse(&format!("00000000-0000-0000-0000-{number:012}")).unwrap()
+}
+
+pub fn item(number: u32) -> ItemObserved {
+    ItemObserved {
+        system_id: id(number),
+        number: Sku::parse(&format!("ITEM-{number:03}")).unwrap(),
+        display_name: format!("Chair {number}"),
+        display_name2: String::new(),
+        kind: ItemKind::Inventory,
+        blocked: false,
+        sales_blocked: false,
+        gtin: String::new(),
+        base_unit: Some(UnitCode::parse("PCS").unwrap()),
+        category_code: "CHAIR".into(),
+        tax_group_code: String::new(),
+        variants: vec![],
+        modified_at: Timestamp::parse("2026-02-01T10:00:00Z").unwrap(),
+        modified_by: Some("ADELE".into()),
+    }
+}
+
+pub fn variant(number: u32, code: &str) -> VariantObserved {
+    VariantObserved {
+        system_id: id(number),
+        code: VariantCode::parse(code).unwrap(),
+        description: code.to_lowercase(),
+        blocked: false,
+        sales_blocked: false,
+    }
+}
+
+/// `[("", 100), ("DEALER", 80)]`: price groups with prices.
+pub fn prices(item: u32, lines: &[(&str, i64)]) -> PricesObserved {
+    let line = |(group, price): &(&str, i64)| PriceLine {
+        variant: None,
+        group: PriceGroup::parse_optional(group).unwrap(),
+        unit: None,
+        price: UnitPrice::new(Currency::parse("EUR").unwrap(), Decimal::from(*price)).unwrap(),
+        includes_tax: false,
+        minimum_quantity: Quantity::ZERO,
+        line_discount: Percentage::ZERO,
+        valid_from: None,
+        valid_until: None,
+        price_list: "S00001".into(),
+    };
+    PricesObserved {
+        item: id(item),
+        number: (!lines.is_empty()).then(|| Sku::parse(&format!("ITEM-{item:03}")).unwrap()),
+        lines: lines.iter().map(line).collect(),
+        modified_at: Timestamp::parse("2026-02-01T10:00:00Z").unwrap(),
+    }
+}
