@@ -94,7 +94,7 @@ pub enum AppendError {
 #[derive(Debug, Error)]
 pub enum StoreError {
     #[error("could not reach the event store")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
     #[error("could not migrate the event store")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// The file or schema was written by a newer binary.
@@ -130,6 +130,16 @@ pub enum StoreError {
     Closed,
     #[error("{0}")]
     Address(String),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            // Nobody closes these pools but us: there is nothing to wait for.
+            sqlx::Error::PoolClosed => Self::Closed,
+            error => Self::Database(error),
+        }
+    }
 }
 
 /// An append-only log with streams, a gapless feed and leases. Cheap to share as `Arc<dyn EventLog>`.

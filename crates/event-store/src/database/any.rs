@@ -18,6 +18,8 @@ pub(super) async fn pool(place: &Place, connections: u32) -> Result<AnyPool, Sto
         Place::Sqlite(place) => {
             let pragmas = place.pragmas();
             pool.test_before_acquire(false)
+                // An idle connection keeps a thread and a page cache.
+                .idle_timeout(std::time::Duration::from_secs(60))
                 .after_connect(move |connection, _| {
                     Box::pin(async move {
                         sqlx::raw_sql(pragmas).execute(connection).await?;

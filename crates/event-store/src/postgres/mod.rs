@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::PgPool;
 use tokio::sync::watch;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use millrace_service_kit::{Clock, Ids};
@@ -26,7 +26,7 @@ struct PostgresLog {
     pool: PgPool,
     writer: Writer,
     /// Ends the tasks that carry wake-ups between processes.
-    _wake: DropGuard,
+    wake: CancellationToken,
 }
 
 pub(crate) async fn open(
@@ -60,7 +60,7 @@ pub(crate) async fn open(
         identity,
         pool: place.pool.clone(),
         writer,
-        _wake: stop.drop_guard(),
+        wake: stop,
     }))
 }
 
@@ -155,5 +155,12 @@ impl EventLog for PostgresLog {
 impl Closable for PostgresLog {
     async fn close(&self) {
         self.writer.close().await;
+        self.wake.cancel();
+    }
+}
+
+impl Drop for PostgresLog {
+    fn drop(&mut self) {
+        self.wake.cancel();
     }
 }

@@ -80,7 +80,7 @@ impl Known {
     }
 
     /// A view that runs ahead of the database while a batch is put together.
-    pub(super) fn ahead(&self) -> Ahead<'_> {
+    pub(super) fn ahead<'a>(&self) -> Ahead<'_, 'a> {
         Ahead {
             known: self,
             versions: HashMap::new(),
@@ -88,14 +88,14 @@ impl Known {
     }
 }
 
-pub(super) struct Ahead<'a> {
-    known: &'a Known,
-    versions: HashMap<String, u64>,
+pub(super) struct Ahead<'k, 'a> {
+    known: &'k Known,
+    versions: HashMap<&'a str, u64>,
 }
 
-impl Ahead<'_> {
+impl<'a> Ahead<'_, 'a> {
     /// The first version of each stream, when everything expected is as far as known true.
-    pub(super) fn vouch(&mut self, append: &Append) -> Option<Vec<u64>> {
+    pub(super) fn vouch(&mut self, append: &'a Append) -> Option<Vec<u64>> {
         // Nothing to write: only a look under the lock can answer.
         if append.streams.iter().all(|stream| stream.events.is_empty()) {
             return None;
@@ -124,13 +124,7 @@ impl Ahead<'_> {
             firsts.push(version + 1);
             done.push((&stream.stream, version + stream.events.len() as u64));
         }
-        for (stream, version) in done {
-            if let Some(known) = self.versions.get_mut(stream) {
-                *known = version;
-            } else {
-                self.versions.insert(stream.to_owned(), version);
-            }
-        }
+        self.versions.extend(done);
         Some(firsts)
     }
 

@@ -1,6 +1,9 @@
 //! The contract suite: what `EventLog` and `Database` promise, for PostgreSQL and SQLite alike.
 
-#![expect(clippy::unwrap_used, reason = "the suite is a test from end to end; clippy only knows test functions")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "the suite is a test from end to end; clippy only knows test functions"
+)]
 
 mod append;
 mod breaking;
@@ -8,6 +11,7 @@ mod crashes;
 mod databases;
 mod executing;
 mod following;
+mod holding;
 mod interleavings;
 mod leases;
 mod personal;
