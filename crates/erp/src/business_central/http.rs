@@ -307,13 +307,7 @@ fn judge(call: &Call, trouble: Trouble) -> Failure {
         retry_after: None,
     };
     let failure: Failure = match trouble {
-        // 503 and 502 come from in front of BC: the request did not reach it. 500, 408 and 504 may come after its commit.
-        Trouble::Problem(problem)
-            if !call.reads()
-                && matches!(problem.status, 408 | 500 | 504)
-                && !problem.code.starts_with("Application_")
-                && !problem.is_contradiction() =>
-        {
+        Trouble::Problem(problem) if !call.reads() && problem.leaves_open() => {
             ErpError::Unknown.into()
         }
         Trouble::Problem(problem) => Failure::Problem(problem),

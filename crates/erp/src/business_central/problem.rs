@@ -82,6 +82,21 @@ impl Problem {
         matches!(self.status, 409 | 412) && !self.is_contradiction()
     }
 
+    /// After a write: it may have happened all the same. 502 and 503 come from in front of BC, which never saw the request.
+    pub fn leaves_open(&self) -> bool {
+        matches!(self.status, 408 | 504)
+            || (self.status == 500
+                && !self.code.starts_with("Application_")
+                && !self.is_contradiction())
+    }
+
+    fn away(status: u16, retry_after: Option<Duration>) -> ErpError {
+        ErpError::Away {
+            reason: format!("business central says {status}"),
+            retry_after,
+        }
+    }
+
     fn into_error(self) -> ErpError {
         let Self {
             status,
@@ -95,12 +110,9 @@ impl Problem {
                     .trim_end()
                     .into(),
             ),
-            408 | 429 | 500 | 502 | 503 | 504 if !code.starts_with("Application_") => {
-                ErpError::Away {
-                    reason: format!("business central says {status}"),
-                    retry_after,
-                }
-            }
+            408 | 429 | 502 | 503 | 504 => Self::away(status, retry_after),
+            // BC's own failure, unless its business rules spoke.
+            500 if !code.starts_with("Application_") => Self::away(status, retry_after),
             _ => ErpError::Refused {
                 code: if code.is_empty() {
                     format!("Http_{status}")
@@ -137,6 +149,13 @@ mod tests {
                 "{status}"
             );
         }
+    }
+
+    #[test]
+    fn a_gateway_speaks_for_nobody_s_business_rules() {
+        assert!(error(504, "Application_GatewayTimeout").is_transient());
+        assert!(Problem::read(504, None, b"").leaves_open());
+        assert!(!Problem::read(503, None, b"").leaves_open());
     }
 
     #[test]

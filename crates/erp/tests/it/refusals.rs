@@ -1,0 +1,192 @@
+//! What goes wrong on the way: overload, outages, tokens, settings.
+
+use std::time::Duration;
+
+use millrace_erp::{Erp, ErpError, Flow};
+use millrace_erp_simulator::Config;
+use millrace_erp_simulator::faults::{Kind, Rule};
+
+use crate::mirror::{Mirror, assert_equal};
+use crate::world::{adapter, settings, world, world_with};
+
+#[tokio::test]
+async fn throttling_slows_a_read_and_does_not_spoil_it() {
+    let world = world().await;
+    world
+        .simulator
+        .fault(Rule::new(Kind::Throttle).on("GET", "items").retry_after(1));
+    world
+        .simulator
+        .fault(Rule::new(Kind::Throttle).on("GET", "itemVariants").times(2));
+    let mut mirror = Mirror::default();
+    mirror.catch_up_all(&*world.erp).await;
+    assert_equal(&mirror, &world.simulator);
+    assert_eq!(world.simulator.fired("throttle"), 3);
+    assert_eq!(world.erp.usage().throttled, 3);
+}
+
+#[tokio::test]
+async fn no_more_than_five_requests_are_under_way_so_nobody_is_throttled() {
+    let config = Config {
+        queued: 0,
+        ..Config::default()
+    };
+    let world = world_with(config, |_| {}).await;
+    let mut mirrors = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let erp = world.erp.clone();
+        mirrors.spawn(async move {
+            let mut mirror = Mirror::default();
+            mirror.catch_up_all(&*erp).await;
+            mirror.facts.items.len()
+        });
+    }
+    assert!(mirrors.join_all().await.iter().all(|items| *items >= 40));
+    assert_eq!(world.erp.usage().throttled, 0);
+}
+
+#[tokio::test]
+async fn a_short_outage_is_not_even_noticed() {
+    let world = world().await;
+    world
+        .simulator
+        .fault(Rule::new(Kind::Unavailable).on("GET", "items").times(2));
+    world
+        .simulator
+        .fault(Rule::new(Kind::LostAnswer).on("GET", "itemVariants"));
+    world
+        .simulator
+        .fault(Rule::new(Kind::GatewayTimeout).on("GET", "priceLines"));
+    let mut mirror = Mirror::default();
+    for flow in [Flow::Items, Flow::Prices] {
+        while mirror.step(&*world.erp, flow).await.unwrap() {}
+    }
+    assert_eq!(world.simulator.fired("unavailable"), 2);
+    assert_eq!(world.simulator.fired("lostAnswer"), 1);
+}
+
+#[tokio::test]
+async fn a_longer_outage_is_told_and_healed() {
+    let world = world().await;
+    world
+        .simulator
+        .fault(Rule::new(Kind::Unavailable).on("GET", "companion").times(0));
+    let error = world.erp.read(Flow::Items, None).await.unwrap_err();
+    assert!(matches!(error, ErpError::Away { .. }), "{error}");
+    world.simulator.clear_faults();
+    let mut mirror = Mirror::default();
+    mirror.catch_up_all(&*world.erp).await;
+    assert_equal(&mirror, &world.simulator);
+}
+
+#[tokio::test]
+async fn an_outage_that_says_how_long_is_left_to_the_reader() {
+    let world = world().await;
+    world.simulator.fault(
+        Rule::new(Kind::Unavailable)
+            .on("GET", "companion")
+            .retry_after(30),
+    );
+    let error = world.erp.read(Flow::Items, None).await.unwrap_err();
+    assert!(
+        matches!(error, ErpError::Away { retry_after: Some(wait), .. } if wait == Duration::from_secs(30)),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_ends_early_is_renewed_without_a_word() {
+    let world = world().await;
+    let mut mirror = Mirror::default();
+    world
+        .simulator
+        .fault(Rule::new(Kind::TokenExpired).on("GET", "items").times(3));
+    mirror.catch_up_all(&*world.erp).await;
+    assert_equal(&mirror, &world.simulator);
+    assert_eq!(world.simulator.fired("tokenExpired"), 3);
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_before_it_ends() {
+    let config = Config {
+        token_lifetime: Duration::from_secs(1),
+        ..Config::default()
+    };
+    let world = world_with(config, |_| {}).await;
+    let began = tokio::time::Instant::now();
+    while began.elapsed() < Duration::from_millis(2500) {
+        world.erp.read(Flow::Items, None).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_refused_client_is_denied_without_a_storm_and_let_in_again() {
+    let world = world().await;
+    world
+        .simulator
+        .fault(Rule::new(Kind::TokenRefused).times(0));
+    for _ in 0..50 {
+        let error = world.erp.read(Flow::Items, None).await.unwrap_err();
+        assert!(matches!(error, ErpError::Denied(_)), "{error}");
+    }
+    assert!(world.simulator.fired("tokenRefused") <= 2);
+    world.simulator.clear_faults();
+    let mut mirror = Mirror::default();
+    mirror.catch_up(&*world.erp, Flow::Customers).await;
+}
+
+#[tokio::test]
+async fn a_wrong_secret_an_unknown_company_and_no_server_each_say_what_is_wrong() {
+    let world = world().await;
+    let mut wrong = settings(&world.simulator);
+    wrong.client_secret = millrace_service_kit::Secret::new("wrong");
+    let error = adapter(wrong).capabilities().await.unwrap_err();
+    assert!(
+        matches!(&error, ErpError::Denied(why) if why.contains("token endpoint")),
+        "{error}"
+    );
+
+    let mut wrong = settings(&world.simulator);
+    wrong.company = "Nobody Ltd".into();
+    let error = adapter(wrong).capabilities().await.unwrap_err();
+    assert!(
+        matches!(&error, ErpError::Denied(why) if why.contains("Nobody Ltd")),
+        "{error}"
+    );
+
+    let mut wrong = settings(&world.simulator);
+    wrong.address = "http://127.0.0.1:9/v2.0".into();
+    let error = adapter(wrong).capabilities().await.unwrap_err();
+    assert!(matches!(error, ErpError::Away { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_larger_than_the_limit_is_not_taken() {
+    let world = world_with(Config::default(), |settings| {
+        settings.limits.answer = "4KiB".parse().unwrap();
+        settings.reading.page_size = 1000;
+    })
+    .await;
+    let error = world.erp.read(Flow::Items, None).await.unwrap_err();
+    assert!(matches!(error, ErpError::Unreadable(_)), "{error}");
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_meant_name_their_key() {
+    let world = world().await;
+    let mut wrong = settings(&world.simulator);
+    wrong.address = "ftp://somewhere".into();
+    let connect = |settings| {
+        millrace_erp::business_central::BusinessCentral::connect(
+            settings,
+            std::sync::Arc::new(millrace_service_kit::SystemClock),
+            millrace_service_kit::Ids::random(),
+        )
+        .unwrap_err()
+    };
+    assert_eq!(connect(wrong).key, "address");
+    let mut wrong = settings(&world.simulator);
+    wrong.level = millrace_erp::business_central::Level::Standard;
+    wrong.default_location = None;
+    assert_eq!(connect(wrong).key, "default_location");
+}
