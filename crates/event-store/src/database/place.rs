@@ -47,6 +47,15 @@ pub(crate) struct Turns {
     pub(crate) file: Arc<tokio::sync::Mutex<()>>,
 }
 
+/// Every statement of the log has its index. A plan made while the log was small must not scan it once it is large, and plans of
+/// prepared statements live long.
+const BY_INDEX: [(&str, &str); 4] = [
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+];
+
 /// Keeps other processes away from the file, and the directory of a database in memory alive.
 #[derive(Debug)]
 pub(crate) struct Hold {
@@ -104,7 +113,7 @@ impl PostgresPlace {
         })?;
         url.query_pairs_mut()
             .append_pair("options[search_path]", &schema);
-        let options = PgConnectOptions::from_str(url.as_str())?;
+        let options = PgConnectOptions::from_str(url.as_str())?.options(BY_INDEX);
         let pool = PgPoolOptions::new()
             .max_connections(4)
             .acquire_timeout(Duration::from_secs(10))

@@ -18,4 +18,5 @@ mod personal;
 mod projecting;
 mod proxy;
 mod reading;
+mod sizes;
 mod world;
