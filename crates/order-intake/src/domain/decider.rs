@@ -1,7 +1,7 @@
 //! What may happen to an order.
 
 use millrace_event_store::Decider;
-use millrace_values::{Amount, CustomerNumber, Quantity, SystemId};
+use millrace_values::{Amount, CustomerNumber, Quantity, SystemId, Timestamp};
 
 use super::check::Verdict;
 use super::event::{Document, DocumentKind, Event, LineQuantity};
@@ -11,7 +11,7 @@ use super::order::Order;
 use super::rejection::Rejection;
 use super::state::{self, Phase, State, Taken};
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Command {
     Submit(Submitted),
     /// What an order lacked may have come.
@@ -51,10 +51,11 @@ pub enum Command {
     },
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Submitted {
     pub order: Box<Order>,
     pub content_hash: Vec<u8>,
+    pub at: Timestamp,
     /// Where the order is there already: its personal data, opened, is the same as the one that comes now.
     pub same_person: bool,
     pub verdict: Verdict,
@@ -131,12 +132,14 @@ fn accept(submitted: Submitted) -> Vec<Event> {
     let Submitted {
         order,
         content_hash,
+        at,
         same_person: _,
         verdict,
     } = submitted;
     let accepted = Event::Accepted {
         order,
         content_hash,
+        at,
         lines: verdict.lines.clone(),
     };
     vec![accepted, held_or_cleared(verdict)]

@@ -12,6 +12,7 @@ pub enum Event {
     Accepted {
         order: Box<Order>,
         content_hash: Vec<u8>,
+        at: Timestamp,
         lines: Vec<LineStatus>,
     },
     /// A check failed, or other ones fail now.

@@ -22,6 +22,6 @@ pub use decider::{Command, ShopOrder, Submitted};
 pub use event::{Document, DocumentKind, Event, LineQuantity};
 pub use hold::{HoldKind, HoldReason};
 pub use line::{LineState, LineStatus};
-pub use order::{Buyer, Freight, Line, Order, Sealed, Totals};
+pub use order::{Buyer, Freight, Line, Order, Sealed, Totals, stream};
 pub use rejection::Rejection;
 pub use state::{Parcel, Phase, State, Taken};

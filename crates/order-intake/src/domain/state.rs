@@ -1,6 +1,6 @@
 //! An order as its events leave it.
 
-use millrace_values::{Amount, CustomerNumber, SystemId};
+use millrace_values::{Amount, CustomerNumber, SystemId, Timestamp};
 
 use super::event::{Document, Event, LineQuantity};
 use super::hold::HoldReason;
@@ -15,6 +15,7 @@ pub struct State(pub Option<Box<Taken>>);
 pub struct Taken {
     pub order: Order,
     pub content_hash: Vec<u8>,
+    pub accepted_at: Timestamp,
     /// 1 as submitted; rises when a person mends it.
     pub revision: u32,
     pub phase: Phase,
@@ -90,10 +91,12 @@ pub(super) fn evolve(state: State, event: &Event) -> State {
             Event::Accepted {
                 order,
                 content_hash,
+                at,
                 lines,
             } => State(Some(Box::new(Taken {
                 order: (**order).clone(),
                 content_hash: content_hash.clone(),
+                accepted_at: *at,
                 revision: 1,
                 // Until the checks are told with the next event, nothing may be posted.
                 phase: Phase::Held,

@@ -4,8 +4,9 @@ use std::fmt::Display;
 
 use bytes::Bytes;
 use millrace_contract::webshop_orders::v1 as proto;
+use millrace_event_store::{NewEvent, Recorded};
 use millrace_values::{
-    Amount, CustomerNumber, ErpCode, LocationCode, Measured, SystemId, VariantCode,
+    Amount, CustomerNumber, ErpCode, LocationCode, Measured, SystemId, Timestamp, VariantCode,
 };
 use prost::Message;
 use thiserror::Error;
@@ -149,11 +150,29 @@ pub fn write(event: &Event) -> (String, Bytes) {
     }
 }
 
+/// When it happened, where the event itself says so.
+#[must_use]
+pub fn occurred_at(event: &Event) -> Option<jiff::Timestamp> {
+    match event {
+        Event::Accepted { at, .. } => Some(at.0),
+        Event::Posted { document, .. }
+        | Event::Shipped { document, .. }
+        | Event::Invoiced { document, .. }
+        | Event::Credited { document, .. } => Some(document.posted_at.0),
+        Event::Cancelled { document, .. } => document.as_ref().map(|document| document.posted_at.0),
+        Event::Held { .. }
+        | Event::Cleared { .. }
+        | Event::Mended { .. }
+        | Event::Refused { .. } => None,
+    }
+}
+
 /// Reads an event of our own log back.
 ///
 /// # Errors
 /// It was not written by this binary or one before it.
-pub fn read(kind: &str, payload: &Bytes) -> Result<Event, Broken> {
+pub fn read(recorded: &Recorded) -> Result<Event, Broken> {
+    let NewEvent { kind, payload, .. } = &recorded.event;
     let payload = payload.clone();
     let name = kind.strip_prefix(PACKAGE).unwrap_or(kind);
     Ok(match name {
@@ -166,6 +185,7 @@ pub fn read(kind: &str, payload: &Bytes) -> Result<Event, Broken> {
             Event::Accepted {
                 order: own_order(order)?,
                 content_hash: content_hash.to_vec(),
+                at: Timestamp(recorded.event.occurred_at),
                 lines: read_lines(lines)?,
             }
         }

@@ -34,6 +34,18 @@ impl Faults {
         }
     }
 
+    /// The value, or `None` with all of its faults noted.
+    pub fn gather<T>(&mut self, result: Result<T, Self>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(faults) => {
+                self.0.extend(faults.0);
+                self.0.truncate(MOST);
+                None
+            }
+        }
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -8,9 +8,9 @@ mod order;
 mod personal;
 mod view;
 
-pub use document::{document_kind, observed, reason_of_refusal};
-pub use event::{Broken, read, write};
+pub use document::{observed, reason_of_refusal};
+pub use event::{occurred_at, read, write};
 pub use faults::Faults;
-pub use order::{content_hash, read_order, write_order};
-pub use personal::{parties, read_personal};
+pub use order::{content_hash, read_order};
+pub use personal::{open, parties, read_personal, seal};
 pub use view::{state_of, view};

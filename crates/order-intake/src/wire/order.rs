@@ -351,6 +351,7 @@ pub fn write_order(order: &Order) -> proto::Order {
                 person_id: sealed.person_id.clone(),
                 nonce: sealed.nonce.clone().into(),
                 ciphertext: sealed.ciphertext.clone().into(),
+                fingerprint: bytes::Bytes::new(),
             }
         }),
         lines: order.lines.iter().map(write_line).collect(),

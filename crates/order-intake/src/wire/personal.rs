@@ -2,8 +2,73 @@
 
 use millrace_contract::personal::v1 as proto;
 use millrace_erp::party::{Address, Parties};
+use millrace_event_store::{SealError, Sealer};
+
+use prost::Message;
+use uuid::Uuid;
 
 use super::faults::Faults;
+use crate::domain::{Order, Sealed};
+
+/// How the sealer's bytes begin: its format, then the nonce.
+const FORMAT: u8 = 1;
+const NONCE: usize = 12;
+
+/// Whose key seals an order's personal data: the same for all orders of one buyer, so that one key forgets them all. Says
+/// nothing about the person.
+#[must_use]
+pub fn person_id(order: &Order) -> String {
+    let buyer = match (&order.buyer.customer, &order.buyer.shop_customer) {
+        (Some(number), _) => format!("customer/{}/{number}", order.erp),
+        (None, Some(number)) => format!("shop-customer/{}/{number}", order.channel),
+        (None, None) => order.stream(),
+    };
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, buyer.as_bytes()).to_string()
+}
+
+/// Seals under the buyer's key, bound to the order's stream.
+///
+/// # Errors
+/// The database is away, or the person was erased.
+pub async fn seal(
+    sealer: &Sealer,
+    order: &Order,
+    personal: &proto::Personal,
+) -> Result<Sealed, SealError> {
+    let person_id = person_id(order);
+    let sealed = sealer
+        .seal(
+            &person_id,
+            &personal.encode_to_vec(),
+            order.stream().as_bytes(),
+        )
+        .await?;
+    let Some((&[FORMAT], rest)) = sealed.split_first_chunk::<1>() else {
+        return Err(SealError::Broken);
+    };
+    let (nonce, ciphertext) = rest.split_at_checked(NONCE).ok_or(SealError::Broken)?;
+    Ok(Sealed {
+        person_id,
+        nonce: nonce.to_vec(),
+        ciphertext: ciphertext.to_vec(),
+    })
+}
+
+/// Opens what [`seal`] sealed for `stream`.
+///
+/// # Errors
+/// The database is away, the person was erased, or it was sealed elsewhere.
+pub async fn open(
+    sealer: &Sealer,
+    sealed: &Sealed,
+    stream: &str,
+) -> Result<proto::Personal, SealError> {
+    let bytes = [&[FORMAT][..], &sealed.nonce, &sealed.ciphertext].concat();
+    let plaintext = sealer
+        .open(&sealed.person_id, &bytes, stream.as_bytes())
+        .await?;
+    proto::Personal::decode(&*plaintext).map_err(|_| SealError::Broken)
+}
 
 /// Checks lengths (Business Central's) and characters; trims. `needed`: a new customer cannot do without a name and a country.
 ///

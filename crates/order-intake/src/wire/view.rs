@@ -1,16 +1,14 @@
 //! An order as it is shown.
 
-use millrace_contract::order::v1 as proto;
-use millrace_values::Timestamp;
-
 use super::document::write_document;
 use super::event::{write_lines, write_quantities, write_reason};
 use super::order::write_order;
 use crate::domain::{Phase, Taken};
+use millrace_contract::order::v1 as proto;
 
 /// Without personal data, sealed or not.
 #[must_use]
-pub fn view(taken: &Taken, accepted_at: Timestamp) -> proto::OrderView {
+pub fn view(taken: &Taken) -> proto::OrderView {
     let mut order = write_order(&taken.order);
     order.personal = None;
     let parcels = taken.parcels.iter().map(|parcel| proto::Parcel {
@@ -33,7 +31,7 @@ pub fn view(taken: &Taken, accepted_at: Timestamp) -> proto::OrderView {
         documents: taken.documents.iter().map(write_document).collect(),
         parcels: parcels.collect(),
         customer_number: customer.unwrap_or_default(),
-        accepted_at: Some(accepted_at.into()),
+        accepted_at: Some(taken.accepted_at.into()),
         version: taken.version,
         personal: None,
         total_difference: taken.total_difference.map(Into::into),

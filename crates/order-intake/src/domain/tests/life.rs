@@ -31,6 +31,7 @@ fn an_order_that_breaks_a_rule_is_taken_and_held() {
     let accepted = Event::Accepted {
         order: Box::new(chairs()),
         content_hash: vec![1],
+        at: at(),
         lines: nothing_known().lines,
     };
     given::<ShopOrder>([]).when(command).then([accepted, held]);
@@ -392,6 +393,7 @@ fn submitted(order: Order) -> Submitted {
         verdict: verdict(&order),
         order: Box::new(order),
         content_hash: vec![1],
+        at: at(),
         same_person: true,
     }
 }
@@ -412,6 +414,7 @@ fn accepted() -> Event {
     Event::Accepted {
         order: Box::new(chairs()),
         content_hash: vec![1],
+        at: at(),
         lines: lines(),
     }
 }

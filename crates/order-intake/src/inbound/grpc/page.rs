@@ -1,0 +1,39 @@
+//! Sizes and tokens of pages.
+
+use millrace_service_kit::rejection;
+use tonic::Status;
+
+const MOST: u32 = 1000;
+const USUAL: u32 = 100;
+
+#[expect(clippy::result_large_err, reason = "tonic's own error type")]
+pub fn size(asked: u32) -> Result<usize, Status> {
+    match asked {
+        0 => Ok(USUAL as usize),
+        1..=MOST => Ok(asked as usize),
+        _ => Err(rejection::bad_request(
+            "page_size",
+            format!("{asked} is above {MOST}"),
+        )),
+    }
+}
+
+/// A token is opaque to callers: the position to go on from. Empty begins at `begin`.
+#[expect(clippy::result_large_err, reason = "tonic's own error type")]
+pub fn position(token: &str, begin: i64) -> Result<i64, Status> {
+    if token.is_empty() {
+        return Ok(begin);
+    }
+    let position = token
+        .strip_prefix('p')
+        .and_then(|digits| i64::from_str_radix(digits, 16).ok());
+    position
+        .filter(|position| *position > 0)
+        .ok_or_else(|| rejection::bad_request("page_token", "was not given out by this call"))
+}
+
+pub fn token(position: Option<i64>) -> String {
+    position
+        .map(|position| format!("p{position:x}"))
+        .unwrap_or_default()
+}

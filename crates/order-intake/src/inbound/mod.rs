@@ -1,0 +1,5 @@
+//! What comes in: calls of shops and operators, items and customers from their owners, documents from the ERP.
+
+pub mod documents;
+pub mod grpc;
+pub mod master_data;

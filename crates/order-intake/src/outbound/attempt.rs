@@ -1,0 +1,344 @@
+//! One look at an order that waits for something: check it again, post it, or ask what became of it. Everything here may be
+//! repeated at any point: the ERP takes an order once per (channel, order number).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_erp::document::{NewFreight, NewOrder, NewOrderLine, PlacedOrder};
+use millrace_erp::party::Parties;
+use millrace_erp::{Erp, ErpError};
+use millrace_event_store::{SealError, Sealer, StoreError};
+use millrace_service_kit::metrics::Counter;
+use millrace_values::{Channel, Channels, CustomerNumber};
+use thiserror::Error;
+use tracing::info;
+
+use super::customers::{Customers, Newcomer, RegisterError};
+use crate::domain::{Command, HoldKind, HoldReason, Phase, Taken};
+use crate::orders::{Actor, Loaded, OrderError, Orders};
+use crate::read_model::Knowledge;
+use crate::wire;
+
+const TRIES: usize = 8;
+
+/// What a look came to.
+#[derive(Debug)]
+pub enum Look {
+    /// Nothing is left to do for now. `asked`: the ERP answered.
+    Done { asked: bool },
+    /// To be repeated.
+    Later {
+        why: String,
+        at_least: Duration,
+        away: bool,
+    },
+}
+
+#[derive(Debug, Error)]
+pub enum LookError {
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Counted since the start of the process.
+#[derive(Debug, Clone, Default)]
+pub struct Figures {
+    pub posted: Counter,
+    pub refused: Counter,
+    /// Attempts whose outcome nobody knows; each was repeated.
+    pub unknown: Counter,
+    pub away: Counter,
+}
+
+#[derive(Clone)]
+pub struct Attempt {
+    pub orders: Orders,
+    pub knowledge: Knowledge,
+    pub erp: Arc<dyn Erp>,
+    pub customers: Arc<dyn Customers>,
+    pub sealer: Arc<Sealer>,
+    pub channels: Arc<Channels>,
+    pub limit: Duration,
+    pub figures: Figures,
+}
+
+impl Attempt {
+    /// # Errors
+    /// The database is away, or the order keeps changing.
+    pub async fn look(&self, stream: &str) -> Result<Look, LookError> {
+        for _ in 0..TRIES {
+            match self.once(stream).await {
+                Err(LookError::Order(OrderError::Conflict)) => {}
+                outcome => return outcome,
+            }
+        }
+        Err(OrderError::Conflict.into())
+    }
+
+    async fn once(&self, stream: &str) -> Result<Look, LookError> {
+        let Some(loaded) = self.orders.load(stream).await? else {
+            return Ok(Look::Done { asked: false });
+        };
+        let order = &loaded.taken.order;
+        let Some(channel) = self.channels.find(&order.channel) else {
+            return Ok(later(format!(
+                "channel {} is not in the settings",
+                order.channel
+            )));
+        };
+        if order.erp != *self.erp.code() {
+            return Ok(later(format!("erp {} is not in the settings", order.erp)));
+        }
+        match loaded.taken.phase {
+            Phase::Held => self.check(loaded, channel).await,
+            Phase::Cleared => self.post(loaded, channel).await,
+            Phase::Posted if loaded.taken.is_unconfirmed() => self.confirm(loaded).await,
+            Phase::Posted | Phase::Dropped => Ok(Look::Done { asked: false }),
+        }
+    }
+
+    async fn check(&self, loaded: Loaded, channel: &Channel) -> Result<Look, LookError> {
+        let verdict = self.knowledge.verdict(&loaded.taken.order, channel).await?;
+        self.orders
+            .carry_out(loaded, Command::CheckAgain { verdict }, &Actor::service())
+            .await?;
+        Ok(Look::Done { asked: false })
+    }
+
+    /// The ERP's status came before the answer to our own request; ask for what that answer would have said.
+    async fn confirm(&self, loaded: Loaded) -> Result<Look, LookError> {
+        let order = &loaded.taken.order;
+        match self.erp.find_order(&order.channel, &order.number).await {
+            Ok(Some(placed)) => self.posted(loaded, placed).await,
+            Ok(None) => Ok(later(
+                "the erp has a document of the order but does not find the order".to_owned(),
+            )),
+            Err(error) => Ok(self.not_now(&error)),
+        }
+    }
+
+    async fn post(&self, loaded: Loaded, channel: &Channel) -> Result<Look, LookError> {
+        match self.erp.capabilities().await {
+            Ok(capabilities) if capabilities.order_buffer => {}
+            Ok(_) => {
+                return Ok(later(
+                    "the erp has no order buffer, which posting needs".to_owned(),
+                ));
+            }
+            Err(error) => return Ok(self.not_now(&error)),
+        }
+        let personal = match self.personal(&loaded).await {
+            Ok(personal) => personal,
+            Err(SealError::Store(error)) => return Err(error.into()),
+            Err(error) => return self.refused(loaded, cannot_be_opened(&error)).await,
+        };
+        let customer = match self
+            .customer(
+                &loaded.taken,
+                channel,
+                personal.as_ref(),
+                loaded.traceparent(),
+            )
+            .await?
+        {
+            Ok(customer) => customer,
+            Err(RegisterError::Refused(why)) => {
+                let reason = HoldReason::of_order(
+                    HoldKind::CustomerRefused,
+                    "",
+                    format!("the new customer cannot be created: {why}"),
+                );
+                return self.refused(loaded, reason).await;
+            }
+            Err(error @ RegisterError::Away(_)) => return Ok(later(error.to_string())),
+        };
+        let parties = personal.map(wire::parties).unwrap_or_default();
+        let order = new_order(&loaded.taken, channel, customer, parties);
+        let placed = tokio::time::timeout(self.limit, self.erp.place_order(&order)).await;
+        match placed.unwrap_or(Err(ErpError::Unknown)) {
+            Ok(placed) => self.posted(loaded, placed).await,
+            Err(ErpError::Refused { code, message }) => {
+                self.refused(loaded, wire::reason_of_refusal(&code, &message))
+                    .await
+            }
+            Err(ErpError::Contradiction { .. }) => {
+                let message = "the ERP holds another order under this number";
+                let number = order.number.as_str();
+                self.refused(
+                    loaded,
+                    HoldReason::of_order(HoldKind::ErpRefused, number, message),
+                )
+                .await
+            }
+            Err(error) => Ok(self.not_now(&error)),
+        }
+    }
+
+    async fn personal(
+        &self,
+        loaded: &Loaded,
+    ) -> Result<Option<millrace_contract::personal::v1::Personal>, SealError> {
+        match &loaded.taken.order.personal {
+            Some(sealed) => wire::open(&self.sealer, sealed, &loaded.stream)
+                .await
+                .map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The ERP's number of the buyer; customers come first.
+    async fn customer(
+        &self,
+        taken: &Taken,
+        channel: &Channel,
+        personal: Option<&millrace_contract::personal::v1::Personal>,
+        traceparent: Option<&str>,
+    ) -> Result<Result<CustomerNumber, RegisterError>, LookError> {
+        let order = &taken.order;
+        if let Some(number) = &order.buyer.customer {
+            return Ok(Ok(number.clone()));
+        }
+        if let Some(known) = self.knowledge.customer(order).await? {
+            return Ok(Ok(known.number));
+        }
+        let mut personal = personal.cloned().unwrap_or_default();
+        // Where this one order goes says nothing of who the customer is.
+        personal.ship_to = None;
+        let newcomer = Newcomer {
+            channel: &order.channel,
+            shop_customer_number: order.buyer.shop_customer.as_deref().unwrap_or_default(),
+            personal,
+            currency: order.currency,
+            language: channel.languages.first(),
+        };
+        Ok(self.customers.register(newcomer, traceparent).await)
+    }
+
+    async fn posted(&self, loaded: Loaded, placed: PlacedOrder) -> Result<Look, LookError> {
+        let number = loaded.taken.order.number.clone();
+        let document = placed.document.number.clone();
+        let command = Command::Posted {
+            document: placed.document.into(),
+            customer_system_id: placed.customer_system_id,
+            customer: placed.customer,
+            booked_gross: placed.gross,
+        };
+        let taken = self
+            .orders
+            .carry_out(loaded, command, &Actor::service())
+            .await?;
+        self.figures.posted.inc();
+        info!(order.number = %number, order.channel = %taken.order.channel, document, "order {number} is {document} in the erp");
+        Ok(Look::Done { asked: true })
+    }
+
+    async fn refused(&self, loaded: Loaded, reason: HoldReason) -> Result<Look, LookError> {
+        let number = loaded.taken.order.number.clone();
+        let kind = reason.kind;
+        self.orders
+            .carry_out(loaded, Command::Refused { reason }, &Actor::service())
+            .await?;
+        self.figures.refused.inc();
+        info!(order.number = %number, reason = ?kind, "order {number} was refused and is held");
+        Ok(Look::Done { asked: true })
+    }
+
+    fn not_now(&self, error: &ErpError) -> Look {
+        let at_least = match error {
+            ErpError::Away { retry_after, .. } => {
+                self.figures.away.inc();
+                retry_after.unwrap_or_default()
+            }
+            ErpError::Unknown => {
+                self.figures.unknown.inc();
+                Duration::ZERO
+            }
+            ErpError::Refused { .. }
+            | ErpError::Contradiction { .. }
+            | ErpError::ResyncNeeded { .. }
+            | ErpError::Unsupported(_)
+            | ErpError::Denied(_)
+            | ErpError::Unreadable(_) => Duration::ZERO,
+        };
+        // A refusal names records and perhaps people; the other errors speak of the connection.
+        let why = match error {
+            ErpError::Refused { code, .. } => format!("the erp refuses to be asked: {code}"),
+            other => other.to_string(),
+        };
+        Look::Later {
+            why,
+            at_least,
+            away: error.is_transient(),
+        }
+    }
+}
+
+fn later(why: String) -> Look {
+    Look::Later {
+        why,
+        at_least: Duration::ZERO,
+        away: false,
+    }
+}
+
+fn cannot_be_opened(error: &SealError) -> HoldReason {
+    HoldReason::of_order(
+        HoldKind::CustomerRefused,
+        "personal",
+        format!("the buyer's data cannot be used: {error}"),
+    )
+}
+
+/// The order as the ERP gets it: the shop's amounts, the ERP's codes.
+fn new_order(
+    taken: &Taken,
+    channel: &Channel,
+    customer: CustomerNumber,
+    parties: Parties,
+) -> NewOrder {
+    let order = &taken.order;
+    let code = |map: &std::collections::BTreeMap<String, String>, method: &str| {
+        map.get(method).cloned().unwrap_or_default()
+    };
+    let lines = order.lines.iter().map(|line| NewOrderLine {
+        line_number: line.number,
+        item: line.item.clone(),
+        variant: line.variant.clone(),
+        location: line
+            .location
+            .clone()
+            .or_else(|| channel.location().cloned()),
+        quantity: line.quantity,
+        unit: line.unit.clone(),
+        unit_price: line.unit_price,
+        discount: line.discount,
+        tax_percent: line.tax_percent,
+        net: line.net,
+        gross: line.gross,
+    });
+    NewOrder {
+        channel: order.channel.clone(),
+        number: order.number.clone(),
+        revision: taken.revision,
+        placed_at: order.placed_at,
+        customer,
+        parties,
+        currency: order.currency,
+        prices_include_tax: order.prices_include_tax,
+        payment_method_code: code(&channel.payment_methods, &order.payment_method),
+        payment_terms_code: channel.payment_terms.clone(),
+        shipment_method_code: code(&channel.shipment_methods, &order.shipment_method),
+        requested_delivery: order.requested_delivery,
+        lines: lines.collect(),
+        freight: order.freight.as_ref().map(|freight| NewFreight {
+            net: freight.net,
+            gross: freight.gross,
+            tax_percent: freight.tax_percent,
+        }),
+        net: order.totals.net,
+        tax: order.totals.tax,
+        gross: order.totals.gross,
+    }
+}

@@ -1,0 +1,114 @@
+//! Who creates customers: another service, asked over gRPC. New customers come before their orders.
+
+use async_trait::async_trait;
+use millrace_contract::customer::v1::RegisterCustomerRequest;
+use millrace_contract::customer::v1::customer_service_client::CustomerServiceClient;
+use millrace_contract::personal::v1::Personal;
+use millrace_service_kit::Secret;
+use millrace_values::{ChannelCode, Currency, CustomerNumber, LanguageTag};
+use thiserror::Error;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
+
+/// A customer to be created.
+#[derive(Debug)]
+pub struct Newcomer<'a> {
+    pub channel: &'a ChannelCode,
+    pub shop_customer_number: &'a str,
+    pub personal: Personal,
+    pub currency: Currency,
+    pub language: Option<&'a LanguageTag>,
+}
+
+#[derive(Debug, Error)]
+pub enum RegisterError {
+    /// The number stands for somebody else, or the ERP refuses the customer: needs a person. Not personal.
+    #[error("the customer cannot be created: {0}")]
+    Refused(String),
+    /// Try again later.
+    #[error("customer-sync is away: {0}")]
+    Away(String),
+}
+
+/// Creates customers, once per channel and the shop's number.
+#[async_trait]
+pub trait Customers: Send + Sync {
+    /// The ERP's number of the customer, new or not.
+    async fn register(
+        &self,
+        newcomer: Newcomer<'_>,
+        traceparent: Option<&str>,
+    ) -> Result<CustomerNumber, RegisterError>;
+}
+
+/// customer-sync, wherever it runs. Connects when it is first needed.
+#[derive(Debug, Clone)]
+pub struct GrpcCustomers {
+    client: CustomerServiceClient<Channel>,
+    authorization: Option<MetadataValue<Ascii>>,
+}
+
+impl GrpcCustomers {
+    /// A token that cannot stand in a header is left out, and refused over there.
+    #[must_use]
+    pub fn new(endpoint: Endpoint, token: &Secret) -> Self {
+        let mut authorization: Option<MetadataValue<Ascii>> =
+            format!("Bearer {}", token.expose()).parse().ok();
+        if let Some(value) = &mut authorization {
+            value.set_sensitive(true);
+        }
+        Self {
+            client: CustomerServiceClient::new(endpoint.connect_lazy()),
+            authorization,
+        }
+    }
+}
+
+#[async_trait]
+impl Customers for GrpcCustomers {
+    async fn register(
+        &self,
+        newcomer: Newcomer<'_>,
+        traceparent: Option<&str>,
+    ) -> Result<CustomerNumber, RegisterError> {
+        let mut request = Request::new(RegisterCustomerRequest {
+            channel: newcomer.channel.to_string(),
+            shop_customer_number: newcomer.shop_customer_number.to_owned(),
+            personal: Some(newcomer.personal),
+            currency_code: newcomer.currency.code().to_owned(),
+            language: newcomer
+                .language
+                .map(|tag| tag.as_str().to_owned())
+                .unwrap_or_default(),
+        });
+        let metadata = request.metadata_mut();
+        if let Some(authorization) = &self.authorization {
+            metadata.insert("authorization", authorization.clone());
+        }
+        if let Some(Ok(traceparent)) = traceparent.map(str::parse) {
+            metadata.insert("traceparent", traceparent);
+        }
+        let answer = self
+            .client
+            .clone()
+            .register_customer(request)
+            .await
+            .map_err(refused_or_away)?;
+        CustomerNumber::parse(&answer.into_inner().number)
+            .map_err(|error| RegisterError::Away(format!("its answer cannot be read: {error}")))
+    }
+}
+
+fn refused_or_away(status: Status) -> RegisterError {
+    match status.code() {
+        Code::AlreadyExists => {
+            RegisterError::Refused("its number stands for other content".to_owned())
+        }
+        // What is wrong with a person's data is told to who may see it, by customer-sync.
+        Code::InvalidArgument | Code::FailedPrecondition => {
+            RegisterError::Refused("customer-sync refuses it as it is".to_owned())
+        }
+        code => RegisterError::Away(format!("{code:?}: {}", status.message())),
+    }
+}

@@ -1,0 +1,9 @@
+//! What goes out: orders into the ERP, new customers to their owner first.
+
+mod attempt;
+pub mod customers;
+mod gate;
+mod poster;
+
+pub use attempt::{Attempt, Figures};
+pub use poster::Poster;

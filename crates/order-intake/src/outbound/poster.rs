@@ -1,0 +1,240 @@
+//! Looks at orders that wait for something, several at once, on every pod. Woken by the log and by news of items and
+//! customers; a slow look at the rows is the safety net.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_event_store::{Database, EventLog, StoreError, projected_up_to};
+use millrace_service_kit::health::Component;
+use millrace_service_kit::metrics::Gauge;
+use millrace_service_kit::{Ids, Shutdown};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use super::attempt::{Attempt, Look, LookError};
+use super::gate::Gate;
+use crate::config::Config;
+use crate::read_model::{Claim, NAME, Work};
+
+/// A look at the rows without having been woken.
+const SAFETY: Duration = Duration::from_millis(500);
+/// How long rows may lag behind the log before we look at them all the same.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+pub struct Poster {
+    pub attempt: Attempt,
+    pub work: Work,
+    pub database: Database,
+    pub log: Arc<dyn EventLog>,
+    pub wake: Arc<Notify>,
+    pub config: Config,
+    pub ids: Ids,
+    pub component: Component,
+    /// Orders that wait for a look.
+    pub waiting: Gauge,
+}
+
+/// What one look says about the other side.
+enum Told {
+    Answered,
+    Nothing,
+    Away { why: String, at_least: Duration },
+    DatabaseAway(StoreError),
+}
+
+impl Poster {
+    /// Until shutdown; then finishes the looks it has begun.
+    ///
+    /// # Errors
+    /// The log was closed.
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), StoreError> {
+        let poster = Arc::new(self);
+        let config = &poster.config;
+        let mut gate = Gate::new(config.first_pause, config.longest_pause, poster.ids.clone());
+        let mut looks: JoinSet<Told> = JoinSet::new();
+        let mut moved = poster.log.moved();
+        let mut renewal = tokio::time::interval(config.claim / 3);
+        let mut recheck = tokio::time::interval(config.recheck_every);
+        poster.component.ready();
+        while !shutdown.is_cancelled() {
+            let head = *moved.borrow_and_update();
+            if let Err(error) = poster.begin(&mut looks, &gate, head).await {
+                poster.told(Told::DatabaseAway(error), &mut gate);
+            }
+            let safety = gate.opens().unwrap_or_else(|| Instant::now() + SAFETY);
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                changed = moved.changed() => if changed.is_err() { return Err(StoreError::Closed) },
+                () = poster.wake.notified() => {}
+                Some(told) = looks.join_next() => poster.finished(told, &mut gate),
+                _ = renewal.tick() => poster.renew(&looks).await,
+                _ = recheck.tick() => poster.recheck().await,
+                () = tokio::time::sleep_until(safety) => {}
+            }
+        }
+        while !looks.is_empty() {
+            tokio::select! {
+                Some(told) = looks.join_next() => poster.finished(told, &mut gate),
+                _ = renewal.tick() => poster.renew(&looks).await,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes as much as there is room for.
+    async fn begin(
+        self: &Arc<Self>,
+        looks: &mut JoinSet<Told>,
+        gate: &Gate,
+        head: u64,
+    ) -> Result<(), StoreError> {
+        let room = gate
+            .room(self.config.posting_at_once)
+            .saturating_sub(looks.len());
+        if room == 0 {
+            return Ok(());
+        }
+        projected_up_to(&self.database, NAME, head, PATIENCE).await?;
+        for claim in self.work.take(room).await? {
+            let poster = self.clone();
+            looks.spawn(async move { poster.look(claim).await });
+        }
+        Ok(())
+    }
+
+    async fn look(&self, claim: Claim) -> Told {
+        let (told, settled) = match self.attempt.look(&claim.stream).await {
+            Ok(Look::Done { asked }) => {
+                let told = if asked { Told::Answered } else { Told::Nothing };
+                (told, self.work.settle(&claim).await)
+            }
+            Ok(Look::Later {
+                why,
+                at_least,
+                away,
+            }) => {
+                let settled = self
+                    .work
+                    .put_off(&claim, self.pause(claim.attempts).max(at_least), &why)
+                    .await;
+                if !away && claim.attempts == 0 {
+                    warn!(stream = claim.stream, why, "an order waits: {why}");
+                }
+                let told = if away {
+                    Told::Away { why, at_least }
+                } else {
+                    Told::Nothing
+                };
+                (told, settled)
+            }
+            Err(LookError::Store(error @ StoreError::Corrupt { .. })) => {
+                let why = error.to_string();
+                let settled = self
+                    .work
+                    .put_off(&claim, self.config.longest_pause, &why)
+                    .await;
+                if claim.attempts == 0 {
+                    error!(
+                        stream = claim.stream,
+                        error = &error as &dyn std::error::Error,
+                        "an order cannot be read"
+                    );
+                }
+                (Told::Nothing, settled)
+            }
+            Err(LookError::Store(error)) => (Told::DatabaseAway(error), Ok(())),
+            Err(LookError::Order(error)) => {
+                let why = error.to_string();
+                (
+                    Told::Nothing,
+                    self.work
+                        .put_off(&claim, self.pause(claim.attempts), &why)
+                        .await,
+                )
+            }
+        };
+        // The claim of a look whose end could not be written down expires by itself.
+        match settled {
+            Ok(()) => told,
+            Err(error) => Told::DatabaseAway(error),
+        }
+    }
+
+    /// Doubles with every attempt, with jitter.
+    fn pause(&self, attempts: u32) -> Duration {
+        let whole = self
+            .config
+            .first_pause
+            .saturating_mul(2_u32.saturating_pow(attempts));
+        whole
+            .min(self.config.longest_pause)
+            .mul_f64(0.5 + self.ids.fraction() / 2.0)
+    }
+
+    fn finished(&self, told: Result<Told, tokio::task::JoinError>, gate: &mut Gate) {
+        match told {
+            Ok(told) => self.told(told, gate),
+            Err(error) => error!(
+                error = &error as &dyn std::error::Error,
+                "a look at an order ended unexpectedly; its claim expires"
+            ),
+        }
+    }
+
+    fn told(&self, told: Told, gate: &mut Gate) {
+        match told {
+            Told::Answered => {
+                if gate.room(2) < 2 {
+                    info!("the erp takes orders again");
+                }
+                gate.answered();
+                self.component.ready();
+            }
+            Told::Nothing => {}
+            Told::Away { why, at_least } => {
+                gate.away(at_least);
+                if self
+                    .component
+                    .trouble(format!("orders cannot be posted: {why}"))
+                {
+                    error!(why, "orders cannot be posted, trying again: {why}");
+                }
+            }
+            Told::DatabaseAway(error) => {
+                gate.away(Duration::ZERO);
+                if self.component.trouble("the database is away") {
+                    error!(
+                        error = &error as &dyn std::error::Error,
+                        "orders cannot be looked at, trying again"
+                    );
+                }
+            }
+        }
+    }
+
+    async fn renew(&self, looks: &JoinSet<Told>) {
+        if let Ok(waiting) = self.work.waiting().await {
+            self.waiting.set(waiting);
+        }
+        if looks.is_empty() {
+            return;
+        }
+        if let Err(error) = self.work.renew().await {
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "claims could not be renewed"
+            );
+        }
+    }
+
+    async fn recheck(&self) {
+        if let Err(error) = self.work.ask_all_held().await {
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "held orders could not be asked for"
+            );
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Keeps the rows of orders in step with the log.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt, stream};
+use millrace_event_store::{Projection, Recorded, StoreError, Tx};
+use prost::Message;
+
+use super::work::{ask, later};
+use super::{known, signed};
+use crate::domain::{Phase, Taken};
+use crate::orders::{Loaded, Orders};
+use crate::wire;
+
+/// Of the projection; stored for ever.
+pub const NAME: &str = "orders";
+
+/// Orders loaded at once.
+const AT_ONCE: usize = 16;
+
+/// What an order lacked may arrive while the order is written down as held, unseen by either side: a second look, a little later.
+const SECOND_LOOK: Duration = Duration::from_secs(2);
+
+pub struct OrderRows {
+    orders: Orders,
+}
+
+impl OrderRows {
+    #[must_use]
+    pub fn new(orders: Orders) -> Arc<Self> {
+        Arc::new(Self { orders })
+    }
+
+    async fn load(
+        &self,
+        stream: String,
+        accepted: Option<u64>,
+    ) -> Result<(Option<Loaded>, Option<u64>), StoreError> {
+        Ok((self.orders.load(&stream).await?, accepted))
+    }
+
+    async fn write(
+        &self,
+        tx: &mut Tx,
+        loaded: &Loaded,
+        accepted: Option<u64>,
+    ) -> Result<(), StoreError> {
+        let Loaded { stream, taken, .. } = loaded;
+        // After the first event of a stream its row is there, and keeps its place.
+        let position = accepted.unwrap_or_default();
+        sqlx::query(include_str!("sql/put_order.sql"))
+            .bind(stream)
+            .bind(taken.order.channel.as_str())
+            .bind(i64::from(i32::from(wire::state_of(taken))))
+            .bind(signed(position))
+            .bind(signed(taken.version))
+            .bind(wire::view(taken).encode_to_vec())
+            .execute(&mut **tx)
+            .await?;
+        sqlx::query("DELETE FROM order_waits WHERE stream = $1")
+            .bind(stream)
+            .execute(&mut **tx)
+            .await?;
+        for subject in known::subjects(taken) {
+            sqlx::query("INSERT INTO order_waits (subject, stream) VALUES ($1, $2)")
+                .bind(subject)
+                .bind(stream)
+                .execute(&mut **tx)
+                .await?;
+        }
+        match self.wish(taken) {
+            Some(pause) => ask(tx, stream, later(self.orders.now(), pause)).await,
+            None => {
+                // A look that is on its way settles its own claim.
+                sqlx::query("DELETE FROM order_work WHERE stream = $1 AND claimed_by = ''")
+                    .bind(stream)
+                    .execute(&mut **tx)
+                    .await?;
+                Ok(())
+            }
+        }
+    }
+
+    /// When somebody has to look at an order that stands like this; `None`: when something else happens.
+    fn wish(&self, taken: &Taken) -> Option<Duration> {
+        match taken.phase {
+            Phase::Cleared => Some(Duration::ZERO),
+            Phase::Held => {
+                let heals = taken
+                    .reasons
+                    .iter()
+                    .any(|reason| reason.kind.heals_by_itself());
+                heals.then_some(SECOND_LOOK)
+            }
+            // The answer to our own request may be on its way.
+            Phase::Posted => taken.is_unconfirmed().then_some(SECOND_LOOK),
+            Phase::Dropped => None,
+        }
+    }
+}
+
+#[async_trait]
+impl Projection for OrderRows {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    /// Orders are written as they stand now, which may be later than these events: the rows never go back.
+    async fn apply(&self, tx: &mut Tx, events: &[Recorded]) -> Result<(), StoreError> {
+        let mut changed: BTreeMap<String, Option<u64>> = BTreeMap::new();
+        for recorded in events {
+            let accepted = changed.entry(recorded.stream.to_string()).or_default();
+            if recorded.version == 1 {
+                *accepted = Some(recorded.at.number);
+            }
+        }
+        let looks = changed
+            .into_iter()
+            .map(|(stream, accepted)| self.load(stream, accepted));
+        let mut orders = stream::iter(looks).buffered(AT_ONCE);
+        while let Some((loaded, accepted)) = orders.try_next().await? {
+            if let Some(loaded) = loaded {
+                self.write(tx, &loaded, accepted).await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,265 @@
+//! config → build → run.
+
+use std::sync::Arc;
+
+use millrace_contract::order::v1::order_admin_service_server::OrderAdminServiceServer;
+use millrace_contract::order::v1::order_service_server::OrderServiceServer;
+use millrace_erp::Erp;
+use millrace_event_bus::{Bus, BusError, Consumer, Routes, consume};
+use millrace_event_store::{
+    Database, EventLog, Migrations, Post, Sealer, StoreError, migrations, project, while_holding,
+};
+use millrace_service_kit::health::{Component, Health};
+use millrace_service_kit::metrics::{Counter, Gauge, Metrics};
+use millrace_service_kit::{Clock, Ids, Shutdown, TaskError, Tasks};
+use millrace_values::Channels;
+use thiserror::Error;
+use tokio::sync::Notify;
+
+use crate::config::{Config, DRAIN};
+use crate::inbound::documents::Documents;
+use crate::inbound::grpc::{Desk, OrderAdminApi, OrderApi};
+use crate::inbound::master_data::{GROUP, MasterData, TOPICS};
+use crate::orders::Orders;
+use crate::outbound::customers::Customers;
+use crate::outbound::{Attempt, Figures, Poster};
+use crate::read_model::{Knowledge, Listing, OrderRows, Work};
+
+/// This service's tables.
+pub static MIGRATIONS: Migrations = migrations!("order-intake");
+
+/// What the service stands on.
+#[derive(Clone)]
+pub struct Ports {
+    /// Named `order-intake`, migrated with [`MIGRATIONS`] and the bus's.
+    pub database: Database,
+    pub bus: Arc<dyn Bus>,
+    pub erp: Arc<dyn Erp>,
+    /// Who creates customers: [`crate::GrpcCustomers`].
+    pub customers: Arc<dyn Customers>,
+    /// Of this service's database.
+    pub sealer: Arc<Sealer>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Ids,
+    pub channels: Arc<Channels>,
+    pub health: Health,
+    pub metrics: Metrics,
+}
+
+#[derive(Debug, Error)]
+pub enum ServiceError {
+    #[error("order-intake cannot use its database")]
+    Store(#[from] StoreError),
+    #[error("order-intake cannot read or publish")]
+    Bus(#[from] BusError),
+    #[error("order-intake stopped")]
+    Task(#[from] TaskError),
+}
+
+pub struct Service {
+    config: Config,
+    ports: Ports,
+    log: Arc<dyn EventLog>,
+    desk: Desk,
+    /// Orders may have work now.
+    wake: Arc<Notify>,
+    posting: Component,
+    documents: Component,
+    figures: Figures,
+    foreign: Counter,
+    waiting: Gauge,
+}
+
+impl Service {
+    /// # Errors
+    /// The database is away, or not migrated.
+    pub async fn build(config: Config, ports: Ports) -> Result<Self, ServiceError> {
+        ports
+            .database
+            .check(&[&MIGRATIONS, millrace_event_bus::migrations()])
+            .await?;
+        let log = ports.database.log().await?;
+        let metrics = &ports.metrics;
+        let counter = |name: &str, help: &str| metrics.register(name, help, Counter::default());
+        let figures = Figures {
+            posted: counter(
+                "order_intake_posted",
+                "Orders that became documents of the ERP",
+            ),
+            refused: counter("order_intake_refused", "Orders the ERP refused"),
+            unknown: counter(
+                "order_intake_unknown_outcomes",
+                "Attempts to post whose outcome nobody knew; repeated",
+            ),
+            away: counter(
+                "order_intake_erp_away",
+                "Attempts to post while the ERP was away; repeated",
+            ),
+        };
+        let desk = Desk {
+            orders: Orders::new(log.clone(), ports.clock.clone(), ports.ids.clone()),
+            log: log.clone(),
+            knowledge: Knowledge::new(ports.database.clone()),
+            listing: Listing::new(ports.database.clone()),
+            work: Work::new(
+                ports.database.clone(),
+                ports.clock.clone(),
+                &ports.ids,
+                config.claim,
+            ),
+            sealer: ports.sealer.clone(),
+            channels: ports.channels.clone(),
+            ids: ports.ids.clone(),
+            stopping: Shutdown::new(),
+            accepted: counter("order_intake_accepted", "Orders taken"),
+            held: counter("order_intake_held", "Orders held when they were taken"),
+        };
+        let posting = ports.health.component("order-intake.posting");
+        let documents = ports.health.component("order-intake.documents");
+        // Orders are taken while the ERP is away: reading its documents is no condition for serving.
+        documents.ready();
+        let foreign = counter(
+            "order_intake_foreign_documents",
+            "Documents of the ERP for orders that were not taken here",
+        );
+        let waiting = metrics.register(
+            "order_intake_waiting",
+            "Orders that wait for a check or to be posted",
+            Gauge::default(),
+        );
+        Ok(Self {
+            config,
+            log,
+            desk,
+            wake: Arc::default(),
+            posting,
+            documents,
+            figures,
+            foreign,
+            waiting,
+            ports,
+        })
+    }
+
+    /// `order.v1.OrderService`, for the server's router.
+    #[must_use]
+    pub fn grpc(&self) -> OrderServiceServer<OrderApi> {
+        OrderServiceServer::new(OrderApi::new(self.desk.clone()))
+    }
+
+    /// `order.v1.OrderAdminService`, for the server's router.
+    #[must_use]
+    pub fn admin_grpc(&self) -> OrderAdminServiceServer<OrderAdminApi> {
+        OrderAdminServiceServer::new(OrderAdminApi::new(self.desk.clone()))
+    }
+
+    /// Keeps the rows in step, reads items and customers, posts orders, reads the ERP's documents (one process at a time),
+    /// publishes the log; until shutdown, then finishes what is in hand.
+    ///
+    /// # Errors
+    /// What no retry mends: the log was closed, tables are missing.
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), ServiceError> {
+        let mut tasks = Tasks::default();
+        let ports = &self.ports;
+        let rows = OrderRows::new(self.desk.orders.clone());
+        let (database, log, stop) = (ports.database.clone(), self.log.clone(), shutdown.clone());
+        tasks.spawn("keeping the rows of orders", async move {
+            project(&database, log, rows, stop).await
+        });
+        let handler = Arc::new(MasterData {
+            clock: ports.clock.clone(),
+            wake: self.wake.clone(),
+        });
+        let consumer = Consumer::new(GROUP, &TOPICS, ports.database.clone(), handler);
+        tasks.spawn(
+            "reading items and customers",
+            consume(ports.bus.clone(), consumer, shutdown.clone()),
+        );
+        tasks.spawn("posting orders", self.poster().run(shutdown.clone()));
+        tasks.spawn(
+            "reading the erp's documents",
+            follow(
+                self.log.clone(),
+                self.documents(),
+                self.post(),
+                shutdown.clone(),
+            ),
+        );
+        let (bus, log, stop) = (ports.bus.clone(), self.log.clone(), shutdown.clone());
+        tasks.spawn("publishing orders", async move {
+            bus.relay(log, Routes::Internal, stop).await
+        });
+        let (asked, stopping) = (shutdown.clone(), self.desk.stopping.clone());
+        tasks.spawn("ending watches", async move {
+            asked.cancelled().await;
+            stopping.cancel();
+            Ok::<_, StoreError>(())
+        });
+        Ok(tasks.run(&shutdown, DRAIN).await?)
+    }
+
+    fn poster(&self) -> Poster {
+        let ports = &self.ports;
+        Poster {
+            attempt: Attempt {
+                orders: self.desk.orders.clone(),
+                knowledge: self.desk.knowledge.clone(),
+                erp: ports.erp.clone(),
+                customers: ports.customers.clone(),
+                sealer: ports.sealer.clone(),
+                channels: ports.channels.clone(),
+                limit: self.config.attempt_limit,
+                figures: self.figures.clone(),
+            },
+            work: self.desk.work.clone(),
+            database: ports.database.clone(),
+            log: self.log.clone(),
+            wake: self.wake.clone(),
+            config: self.config.clone(),
+            ids: ports.ids.clone(),
+            component: self.posting.clone(),
+            waiting: self.waiting.clone(),
+        }
+    }
+
+    fn documents(&self) -> Documents {
+        let ports = &self.ports;
+        Documents {
+            erp: ports.erp.clone(),
+            orders: self.desk.orders.clone(),
+            database: ports.database.clone(),
+            clock: ports.clock.clone(),
+            ids: ports.ids.clone(),
+            component: self.documents.clone(),
+            foreign: self.foreign.clone(),
+        }
+    }
+
+    fn post(&self) -> Post {
+        let ports = &self.ports;
+        Post {
+            lease: format!("documents/{}", ports.erp.code()),
+            holder: ports.ids.uuid_at(ports.clock.now()).to_string(),
+            ttl: self.config.takeover_after,
+        }
+    }
+}
+
+async fn follow(
+    log: Arc<dyn EventLog>,
+    documents: Documents,
+    post: Post,
+    shutdown: Shutdown,
+) -> Result<(), StoreError> {
+    let documents = &documents;
+    while_holding(
+        &log,
+        &post,
+        &shutdown,
+        || documents.stand_by(),
+        |held, stop| async move {
+            documents.follow(&held, &stop).await;
+        },
+    )
+    .await
+}
