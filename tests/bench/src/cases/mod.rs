@@ -4,6 +4,7 @@ mod append;
 mod erp_to_shop;
 mod idle;
 mod lookup;
+mod relay;
 mod rows;
 mod scratch;
 mod single;
@@ -11,19 +12,24 @@ mod sqlite;
 
 use anyhow::{Result, bail};
 
+use crate::case::Case;
+
 #[cfg(test)]
 pub use lookup::authorized;
 pub use lookup::connect;
 pub use rows::{Rows, insert};
 pub use scratch::Scratch;
 
-use crate::case::Case;
-
-pub const NAMES: [&str; 4] = [
+pub const NAMES: [&str; 9] = [
     "append-vs-unnest",
     "append-vs-insert-per-commit",
     "append-single-p50",
     "append-sqlite",
+    "relay-backlog",
+    "lookup-unary",
+    "lookup-batch-100",
+    "idle-rss-mib",
+    "erp-to-shop-p50",
 ];
 
 /// Builds what a case needs before its first run.
@@ -35,6 +41,7 @@ pub async fn prepare(name: &str) -> Result<Box<dyn Case>> {
         }
         "append-single-p50" => Box::new(single::SingleCase::new().await?),
         "append-sqlite" => Box::new(sqlite::SqliteCase::new()),
+        "relay-backlog" => Box::new(relay::RelayCase::new().await?),
         "lookup-unary" => Box::new(lookup::LookupCase::unary().await?),
         "lookup-batch-100" => Box::new(lookup::LookupCase::batch().await?),
         "idle-rss-mib" => Box::new(idle::IdleCase::new()),

@@ -16,24 +16,27 @@ pub struct Scratch {
     pub url: String,
 }
 
-const NAME: &str = "bench";
-
 impl Scratch {
     /// In the rig's PostgreSQL, after a checkpoint, so that no run pays for the writes of the one before.
     pub async fn postgres(server: &Postgres) -> Result<Scratch> {
+        Scratch::postgres_named(server, "bench").await
+    }
+
+    /// The same for a log with a name that matters: topics belong to logs by name.
+    pub async fn postgres_named(server: &Postgres, name: &str) -> Result<Scratch> {
         let url = server.create_database("bench").await?;
-        let scratch = Scratch::open(url).await?;
+        let scratch = Scratch::open(url, name).await?;
         server.execute("CHECKPOINT").await?;
         Ok(scratch)
     }
 
     pub async fn sqlite(folder: &std::path::Path) -> Result<Scratch> {
-        Scratch::open(format!("sqlite:{}", folder.display())).await
+        Scratch::open(format!("sqlite:{}", folder.display()), "bench").await
     }
 
-    async fn open(url: String) -> Result<Scratch> {
+    async fn open(url: String, name: &str) -> Result<Scratch> {
         let database = Database::open(
-            &DatabaseSettings::new(&url, NAME),
+            &DatabaseSettings::new(&url, name),
             Arc::new(SystemClock),
             Ids::random(),
         )
@@ -46,9 +49,9 @@ impl Scratch {
         Ok(Scratch { database, log, url })
     }
 
-    /// How a raw loop reaches the same tables.
+    /// How a raw loop reaches the tables of a log from [`Scratch::postgres`].
     pub fn raw(&self) -> Result<PgConnectOptions> {
-        Ok(PgConnectOptions::from_str(&self.url)?.options([("search_path", NAME)]))
+        Ok(PgConnectOptions::from_str(&self.url)?.options([("search_path", "bench")]))
     }
 
     pub async fn close(self) {
