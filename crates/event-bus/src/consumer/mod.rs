@@ -3,12 +3,14 @@
 
 mod appends;
 mod attempt;
+mod failing;
 mod held;
 mod meter;
 mod parked;
 mod plan;
 mod positions;
 mod recheck;
+mod resync;
 mod worker;
 
 use std::sync::Arc;

@@ -4,21 +4,21 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_event_store::{Position, StoreError};
+use millrace_event_store::StoreError;
 use millrace_service_kit::Shutdown;
 use tokio::time::Instant;
-use tracing::{debug, error, info, warn};
+use tracing::error;
 
 use crate::bus::{Bus, BusError};
 use crate::consumer::Consumer;
 use crate::consumer::appends::append;
 use crate::consumer::attempt::{Appended, Bench, Stop, Wanted};
+use crate::consumer::failing::Failing;
 use crate::consumer::meter::{Counts, Meter};
 use crate::consumer::plan::plan;
-use crate::consumer::positions::{StoredPositions, claim};
-use crate::handler::HandleError;
-use crate::subscription::{Change, Mark, Partition, Positions, Seen, Subscription, Taken};
-use crate::topics::{self, Kind, Topic};
+use crate::consumer::positions::StoredPositions;
+use crate::subscription::{Mark, Partition, Subscription, Taken};
+use crate::topics::Topic;
 
 const IDLE: Duration = Duration::from_secs(30);
 const LAG_EVERY: Duration = Duration::from_secs(5);
@@ -32,14 +32,7 @@ pub(super) struct Own {
     pub(super) mark: Mark,
     /// The mark is in the database.
     pub(super) stored: bool,
-    failing: Option<Failing>,
-}
-
-/// Records that could not be handled because the world was broken; the partition is held back until they are.
-struct Failing {
-    records: Vec<Taken>,
-    attempts: u32,
-    retry_at: Instant,
+    pub(super) failing: Option<Failing>,
 }
 
 pub(super) struct Worker {
@@ -179,53 +172,6 @@ impl Worker {
             .map_or(IDLE, |next| next.saturating_duration_since(now))
     }
 
-    async fn change(
-        &mut self,
-        change: Change,
-        subscription: &mut dyn Subscription,
-    ) -> Result<(), BusError> {
-        match change {
-            Change::Assigned(partition, mark) => {
-                debug!(
-                    topic = partition.topic,
-                    partition = partition.number,
-                    "assigned"
-                );
-                let stored = mark.is_some();
-                let mark = mark.unwrap_or_else(Mark::beginning);
-                if mark.stalled.is_some() {
-                    subscription.pause(&partition, true).await?;
-                }
-                self.own.insert(
-                    partition,
-                    Own {
-                        mark,
-                        stored,
-                        failing: None,
-                    },
-                );
-                self.may_hold = true;
-            }
-            Change::Revoked(partition) => {
-                debug!(
-                    topic = partition.topic,
-                    partition = partition.number,
-                    "revoked"
-                );
-                self.own.remove(&partition);
-            }
-            Change::Lost {
-                partition,
-                reason,
-                now,
-            } => {
-                self.resync(&partition, &reason, None, now, subscription)
-                    .await?
-            }
-        }
-        Ok(())
-    }
-
     /// The records that may be handled now; those of partitions that wait go behind what waits there.
     fn sorted(&mut self, mut records: Vec<Taken>) -> Vec<Taken> {
         if self
@@ -250,7 +196,7 @@ impl Worker {
     }
 
     /// Handles `records` in one transaction, or, when that fails, one by one.
-    async fn take(
+    pub(super) async fn take(
         &mut self,
         records: Vec<Taken>,
         reached: &[(Partition, i64)],
@@ -392,226 +338,6 @@ impl Worker {
             })
     }
 
-    /// Puts records back until the world is mended, and holds their partitions back.
-    async fn fail_all(
-        &mut self,
-        records: Vec<Taken>,
-        stop: &Stop,
-        subscription: &mut dyn Subscription,
-    ) -> Result<(), BusError> {
-        self.meter.failed();
-        let mut told = false;
-        let mut failed: BTreeMap<Partition, Vec<Taken>> = BTreeMap::new();
-        for taken in records {
-            failed
-                .entry(taken.partition.clone())
-                .or_default()
-                .push(taken);
-        }
-        for (partition, records) in failed {
-            let Some(own) = self.own.get_mut(&partition) else {
-                continue;
-            };
-            let attempts = own.failing.as_ref().map_or(0, |failing| failing.attempts) + 1;
-            if attempts == 1 {
-                if !told {
-                    error!(
-                        error = cause(stop),
-                        topic = partition.topic,
-                        partition = partition.number,
-                        "{stop}, trying again"
-                    );
-                    told = true;
-                }
-                subscription.pause(&partition, true).await?;
-            }
-            own.failing = Some(Failing {
-                records,
-                attempts,
-                retry_at: Instant::now() + pause(attempts),
-            });
-        }
-        Ok(())
-    }
-
-    /// Tries again what failed and is due.
-    async fn retry_failing(&mut self, subscription: &mut dyn Subscription) -> Result<(), BusError> {
-        let now = Instant::now();
-        let is_due = |own: &Own| {
-            own.failing
-                .as_ref()
-                .is_some_and(|failing| failing.retry_at <= now)
-        };
-        let due: Vec<Partition> = self
-            .own
-            .iter()
-            .filter(|(_, own)| is_due(own))
-            .map(|(partition, _)| partition.clone())
-            .collect();
-        if due.is_empty() {
-            return Ok(());
-        }
-        let mut records = Vec::new();
-        for partition in &due {
-            if let Some(failing) = self
-                .own
-                .get_mut(partition)
-                .and_then(|own| own.failing.as_mut())
-            {
-                records.append(&mut failing.records);
-            }
-        }
-        self.take(records, &[], subscription).await?;
-        for partition in due {
-            let Some(own) = self.own.get_mut(&partition) else {
-                continue;
-            };
-            if own
-                .failing
-                .as_ref()
-                .is_some_and(|failing| failing.records.is_empty())
-            {
-                own.failing = None;
-                info!(
-                    topic = partition.topic,
-                    partition = partition.number,
-                    "{} {} goes on",
-                    partition.topic,
-                    partition.number
-                );
-                if own.mark.stalled.is_none() {
-                    subscription.pause(&partition, false).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Another process has moved this partition: where does it stand now?
-    pub(super) async fn fenced(
-        &mut self,
-        partition: &Partition,
-        subscription: &mut dyn Subscription,
-    ) -> Result<(), BusError> {
-        self.meter.fenced();
-        warn!(
-            topic = partition.topic,
-            partition = partition.number,
-            "another process has taken {} {}",
-            partition.topic,
-            partition.number
-        );
-        self.reload(partition, subscription).await
-    }
-
-    pub(super) async fn reload(
-        &mut self,
-        partition: &Partition,
-        subscription: &mut dyn Subscription,
-    ) -> Result<(), BusError> {
-        let Some(mark) = self.positions.load(partition).await? else {
-            return Ok(());
-        };
-        subscription
-            .pause(partition, mark.stalled.is_some())
-            .await?;
-        subscription
-            .seek(partition, (mark.next >= 0).then_some(mark.next))
-            .await?;
-        self.own.insert(
-            partition.clone(),
-            Own {
-                mark,
-                stored: true,
-                failing: None,
-            },
-        );
-        Ok(())
-    }
-
-    /// What we knew of this partition no longer holds: a state topic begins again, a fact topic waits for a person.
-    async fn resync(
-        &mut self,
-        partition: &Partition,
-        reason: &str,
-        offset: Option<i64>,
-        at: Option<Position>,
-        subscription: &mut dyn Subscription,
-    ) -> Result<(), BusError> {
-        let Some(own) = self.own.get(partition) else {
-            return Ok(());
-        };
-        let seen = at.as_ref().map(|at| Seen {
-            number: 0,
-            ..Seen::at(at)
-        });
-        let facts = topics::named(partition.topic)
-            .is_some_and(|topic| matches!(topic.kind, Kind::Facts { .. }));
-        let mark = if facts {
-            Mark {
-                next: offset.unwrap_or(-1),
-                seen,
-                since: offset.unwrap_or(-1),
-                stalled: Some(reason.to_owned()),
-            }
-        } else {
-            Mark {
-                next: -1,
-                seen,
-                since: offset.unwrap_or(-1),
-                stalled: None,
-            }
-        };
-        let old = own.stored.then(|| own.mark.clone());
-        self.meter.resync();
-        if facts {
-            error!(
-                topic = partition.topic,
-                partition = partition.number,
-                reason,
-                "{} waits for a person: resync needed",
-                partition.topic
-            );
-        } else {
-            warn!(
-                topic = partition.topic,
-                partition = partition.number,
-                reason,
-                "{} is read again from its beginning",
-                partition.topic
-            );
-        }
-        let mut tx = self.bench.database.begin().await?;
-        let moved = claim(
-            &mut tx,
-            &self.bench.consumer,
-            partition,
-            old.as_ref(),
-            &mark,
-        )
-        .await
-        .map_err(StoreError::Database)?;
-        if !moved {
-            drop(tx);
-            return self.fenced(partition, subscription).await;
-        }
-        tx.commit().await?;
-        let stalled = mark.stalled.is_some();
-        self.own.insert(
-            partition.clone(),
-            Own {
-                mark,
-                stored: true,
-                failing: None,
-            },
-        );
-        subscription.pause(partition, stalled).await?;
-        if !stalled {
-            subscription.seek(partition, None).await?;
-        }
-        Ok(())
-    }
-
     async fn look_at_lag(&mut self, subscription: &mut dyn Subscription) {
         if Instant::now() < self.lag_at {
             return;
@@ -626,16 +352,6 @@ impl Worker {
     }
 }
 
-fn cause(stop: &Stop) -> &(dyn std::error::Error + 'static) {
-    match stop {
-        Stop::Handler {
-            source: HandleError::Failed(cause),
-            ..
-        } => &**cause,
-        other => other,
-    }
-}
-
-fn pause(attempts: u32) -> Duration {
+pub(super) fn pause(attempts: u32) -> Duration {
     (RETRY_FIRST * 2_u32.saturating_pow(attempts.saturating_sub(1).min(12))).min(RETRY_LAST)
 }

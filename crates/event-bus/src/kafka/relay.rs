@@ -220,6 +220,12 @@ impl Relay {
     /// From the start of a publisher to its first failure, or until `stop`.
     async fn publish(&self, singly: bool, stop: &Shutdown) -> Result<(), RelayError> {
         let inner = &self.0;
+        // What was there may be gone: topics are looked after again.
+        inner
+            .ensured
+            .lock()
+            .expect("no holder of this lock panics")
+            .clear();
         let own = vec![checkpoint::wish(&inner.settings, &inner.name)];
         topic_admin::create(&inner.settings, inner.inquirer.clone(), own).await?;
         let (publisher, mut checkpoint) = self.start(singly).await?;

@@ -18,6 +18,8 @@ pub struct Obedient {
     /// Fails every call with this number modulo ten, once.
     pub stumbles: Mutex<std::collections::HashSet<Uuid>>,
     pub stumbling: bool,
+    /// Knows repeats by event id, as a handler of facts does that may be read again.
+    pub idempotent: bool,
 }
 
 /// Creates the table that [`Obedient`] writes.
@@ -77,7 +79,9 @@ impl Handler for Obedient {
             .fetch_one(&mut **tx)
             .await?;
         // The primary key objects to an effect that happens twice.
-        sqlx::query("INSERT INTO taken (place, id, topic, record_key, position, body) VALUES ($1, $2, $3, $4, $5, $6)")
+        let once = "INSERT INTO taken (place, id, topic, record_key, position, body) VALUES ($1, $2, $3, $4, $5, $6)";
+        let again = "INSERT INTO taken (place, id, topic, record_key, position, body) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING";
+        sqlx::query(if self.idempotent { again } else { once })
             .bind(place)
             .bind(event.id.to_string())
             .bind(event.kind.as_str())

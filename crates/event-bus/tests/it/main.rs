@@ -4,6 +4,9 @@ mod cloud_events;
 mod contract;
 mod handler;
 mod held;
+mod kafka;
+mod kafka_faults;
+mod resync;
 mod world;
 
 /// Every sentence of the contract, for every adapter.
@@ -42,5 +45,8 @@ contract! {
     held::too_many_facts_behind_a_parked_one_hold_their_partition_back,
     held::a_record_that_came_too_early_heals_when_its_need_arrives,
     held::a_record_heals_when_the_service_says_so,
+    resync::a_rebuilt_log_of_states_is_read_again_from_its_beginning,
+    resync::facts_of_a_rebuilt_log_wait_for_a_person_and_go_on_where_they_stopped,
+    resync::facts_of_a_rebuilt_log_wait_for_a_person_and_begin_again,
     held::what_a_handler_wrote_for_a_parked_record_is_undone,
 }

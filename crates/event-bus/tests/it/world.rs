@@ -69,6 +69,11 @@ impl World {
         database("source").await
     }
 
+    /// The same log after a restore: its name, another epoch, other events.
+    pub async fn rebuilt_log(&self) -> Database {
+        self.log().await
+    }
+
     /// A database to consume into.
     pub async fn sink(&self) -> Database {
         let database = database("sink").await;
@@ -127,6 +132,16 @@ pub fn kafka_bus(bootstrap: &str, prefix: &str) -> KafkaBus {
 
 pub async fn database(name: &str) -> Database {
     let settings = DatabaseSettings::new("sqlite::memory:", name);
+    let database = Database::open(&settings, Arc::new(SystemClock), Ids::random())
+        .await
+        .expect("opens");
+    database.migrate(&[migrations()]).await.expect("migrates");
+    database
+}
+
+/// A database that several processes share.
+pub async fn shared_database(url: &str, name: &str) -> Database {
+    let settings = DatabaseSettings::new(url, name);
     let database = Database::open(&settings, Arc::new(SystemClock), Ids::random())
         .await
         .expect("opens");

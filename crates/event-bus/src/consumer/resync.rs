@@ -1,0 +1,185 @@
+//! Partitions that come and go, and those about which what we knew no longer holds.
+
+use millrace_event_store::{Position, StoreError};
+use tracing::{debug, error, warn};
+
+use crate::bus::BusError;
+use crate::consumer::plan::BEGINNING;
+use crate::consumer::positions::claim;
+use crate::consumer::worker::{Own, Worker};
+use crate::subscription::{Change, Mark, Partition, Positions, Seen, Subscription};
+use crate::topics::{self, Kind};
+
+impl Worker {
+    pub(super) async fn change(
+        &mut self,
+        change: Change,
+        subscription: &mut dyn Subscription,
+    ) -> Result<(), BusError> {
+        match change {
+            Change::Assigned(partition, mark) => {
+                debug!(
+                    topic = partition.topic,
+                    partition = partition.number,
+                    "assigned"
+                );
+                let stored = mark.is_some();
+                let mark = mark.unwrap_or_else(Mark::beginning);
+                if mark.stalled.is_some() {
+                    subscription.pause(&partition, true).await?;
+                }
+                self.own.insert(
+                    partition,
+                    Own {
+                        mark,
+                        stored,
+                        failing: None,
+                    },
+                );
+                self.may_hold = true;
+            }
+            Change::Revoked(partition) => {
+                debug!(
+                    topic = partition.topic,
+                    partition = partition.number,
+                    "revoked"
+                );
+                self.own.remove(&partition);
+            }
+            Change::Lost {
+                partition,
+                reason,
+                now,
+            } => {
+                self.resync(&partition, &reason, None, now, subscription)
+                    .await?
+            }
+        }
+        Ok(())
+    }
+
+    /// Another process has moved this partition: where does it stand now?
+    pub(super) async fn fenced(
+        &mut self,
+        partition: &Partition,
+        subscription: &mut dyn Subscription,
+    ) -> Result<(), BusError> {
+        self.meter.fenced();
+        warn!(
+            topic = partition.topic,
+            partition = partition.number,
+            "another process has taken {} {}",
+            partition.topic,
+            partition.number
+        );
+        self.reload(partition, subscription).await
+    }
+
+    pub(super) async fn reload(
+        &mut self,
+        partition: &Partition,
+        subscription: &mut dyn Subscription,
+    ) -> Result<(), BusError> {
+        let Some(mark) = self.positions.load(partition).await? else {
+            return Ok(());
+        };
+        subscription
+            .pause(partition, mark.stalled.is_some())
+            .await?;
+        subscription
+            .seek(partition, (mark.next >= 0).then_some(mark.next))
+            .await?;
+        self.own.insert(
+            partition.clone(),
+            Own {
+                mark,
+                stored: true,
+                failing: None,
+            },
+        );
+        Ok(())
+    }
+
+    /// What we knew of this partition no longer holds: a state topic begins again, a fact topic waits for a person.
+    pub(super) async fn resync(
+        &mut self,
+        partition: &Partition,
+        reason: &str,
+        offset: Option<i64>,
+        at: Option<Position>,
+        subscription: &mut dyn Subscription,
+    ) -> Result<(), BusError> {
+        let Some(own) = self.own.get(partition) else {
+            return Ok(());
+        };
+        let seen = at.as_ref().map(|at| Seen {
+            number: 0,
+            ..Seen::at(at)
+        });
+        let facts = topics::named(partition.topic)
+            .is_some_and(|topic| matches!(topic.kind, Kind::Facts { .. }));
+        let mark = if facts {
+            Mark {
+                next: offset.unwrap_or(BEGINNING),
+                seen,
+                since: offset.unwrap_or(BEGINNING),
+                stalled: Some(reason.to_owned()),
+            }
+        } else {
+            Mark {
+                next: BEGINNING,
+                seen,
+                since: offset.unwrap_or(BEGINNING),
+                stalled: None,
+            }
+        };
+        let old = own.stored.then(|| own.mark.clone());
+        self.meter.resync();
+        if facts {
+            error!(
+                topic = partition.topic,
+                partition = partition.number,
+                reason,
+                "{} waits for a person: resync needed",
+                partition.topic
+            );
+        } else {
+            warn!(
+                topic = partition.topic,
+                partition = partition.number,
+                reason,
+                "{} is read again from its beginning",
+                partition.topic
+            );
+        }
+        let mut tx = self.bench.database.begin().await?;
+        let moved = claim(
+            &mut tx,
+            &self.bench.consumer,
+            partition,
+            old.as_ref(),
+            &mark,
+        )
+        .await
+        .map_err(StoreError::Database)?;
+        if !moved {
+            drop(tx);
+            return self.fenced(partition, subscription).await;
+        }
+        tx.commit().await?;
+        let stalled = mark.stalled.is_some();
+        self.own.insert(
+            partition.clone(),
+            Own {
+                mark,
+                stored: true,
+                failing: None,
+            },
+        );
+        subscription.pause(partition, stalled).await?;
+        if !stalled {
+            subscription.seek(partition, None).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! What was known no longer holds: the log was rebuilt.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use millrace_event_bus::{From, Stalled, list_stalled, restart_stalled};
+use millrace_event_store::Database;
+
+use crate::handler::{self, Obedient};
+use crate::world::{World, append, item, order, taken, until};
+
+async fn latest(database: &Database) -> HashMap<String, String> {
+    handler::taken(database).await.into_iter().collect()
+}
+
+fn obedient() -> Arc<Obedient> {
+    Arc::new(Obedient {
+        idempotent: true,
+        ..Obedient::default()
+    })
+}
+
+pub async fn a_rebuilt_log_of_states_is_read_again_from_its_beginning(world: World) {
+    let (old, sink) = (world.log().await, world.sink().await);
+    let relay = world.relay(&old).await;
+    let (consumer, meter) = world.consume(world.consumer(&["items"], &sink, obedient()));
+    append(
+        &old,
+        (0..20).map(|n| item(&old, &format!("{}", n % 5), &format!("old {n}"))),
+    )
+    .await;
+    taken(&sink, 20).await;
+    relay.stop().await;
+
+    let new = world.rebuilt_log().await;
+    append(
+        &new,
+        (0..10).map(|n| item(&new, &format!("{}", n % 5), &format!("new {n}"))),
+    )
+    .await;
+    let relay = world.relay(&new).await;
+    until("the new log's states are there", async || {
+        let latest = latest(&sink).await;
+        (0..5).all(|key| latest.get(&key.to_string()) == Some(&format!("new {}", key + 5)))
+    })
+    .await;
+    let reading = meter.read();
+    assert!(reading.resyncs > 0);
+    assert_eq!(
+        reading.handled, 30,
+        "what the old log said is not said again"
+    );
+    assert_eq!(list_stalled(&sink).await.expect("readable"), []);
+
+    append(&new, [item(&new, "0", "live")]).await;
+    until("it goes on", async || latest(&sink).await["0"] == "live").await;
+    consumer.stop().await;
+    relay.stop().await;
+
+    // A newcomer to the group goes through both lives of the topic and ends with the same states.
+    let newcomer = world.sink().await;
+    let relay = world.relay(&new).await;
+    let (consumer, _) = world.consume(world.consumer(&["items"], &newcomer, obedient()));
+    until("the newcomer has the same", async || {
+        let (left, right) = (latest(&sink).await, latest(&newcomer).await);
+        left == right
+    })
+    .await;
+    consumer.stop().await;
+    relay.stop().await;
+}
+
+async fn stalled_after_rebuild(
+    world: &World,
+    sink: &Database,
+    old: &Database,
+    new: &Database,
+) -> Vec<Stalled> {
+    let relay = world.relay(old).await;
+    append(old, (0..4).map(|n| order(old, "o", &format!("old {n}")))).await;
+    taken(sink, 4).await;
+    relay.stop().await;
+    append(new, (0..3).map(|n| order(new, "o", &format!("new {n}")))).await;
+    let _relay = world.relay(new).await;
+    until("the topic waits for a person", async || {
+        !list_stalled(sink).await.expect("readable").is_empty()
+    })
+    .await;
+    assert_eq!(
+        handler::taken(sink).await.len(),
+        4,
+        "nothing is taken meanwhile"
+    );
+    let stalled = list_stalled(sink).await.expect("readable");
+    assert!(
+        stalled[0].reason.contains("was rebuilt"),
+        "{}",
+        stalled[0].reason
+    );
+    stalled
+}
+
+async fn restart(sink: &Database, stalled: &[Stalled], from: From) {
+    for stalled in stalled {
+        assert!(
+            restart_stalled(sink, stalled, from)
+                .await
+                .expect("restarted")
+        );
+    }
+    assert!(
+        !restart_stalled(sink, &stalled[0], from)
+            .await
+            .expect("answered"),
+        "it was not stalled any more"
+    );
+}
+
+pub async fn facts_of_a_rebuilt_log_wait_for_a_person_and_go_on_where_they_stopped(world: World) {
+    let (old, new, sink) = (
+        world.log().await,
+        world.rebuilt_log().await,
+        world.sink().await,
+    );
+    let (consumer, _) = world.consume(world.consumer(&["webshop-orders"], &sink, obedient()));
+    let stalled = stalled_after_rebuild(&world, &sink, &old, &new).await;
+    restart(&sink, &stalled, From::Here).await;
+    let relay = world.relay(&new).await;
+    append(&new, [order(&new, "o", "newest")]).await;
+    until("what is new arrives", async || {
+        latest(&sink).await.get("o").map(String::as_str) == Some("newest")
+    })
+    .await;
+    consumer.stop().await;
+    relay.stop().await;
+}
+
+pub async fn facts_of_a_rebuilt_log_wait_for_a_person_and_begin_again(world: World) {
+    let (old, new, sink) = (
+        world.log().await,
+        world.rebuilt_log().await,
+        world.sink().await,
+    );
+    let (consumer, _) = world.consume(world.consumer(&["webshop-orders"], &sink, obedient()));
+    let stalled = stalled_after_rebuild(&world, &sink, &old, &new).await;
+    restart(&sink, &stalled, From::Beginning).await;
+    let taken = taken(&sink, 7).await;
+    let bodies: Vec<&str> = taken.iter().map(|(_, body)| body.as_str()).collect();
+    assert_eq!(
+        bodies,
+        [
+            "old 0", "old 1", "old 2", "old 3", "new 0", "new 1", "new 2"
+        ]
+    );
+    consumer.stop().await;
+}
