@@ -1,0 +1,32 @@
+//! How far the readers have come.
+
+use jiff::Timestamp;
+use millrace_event_store::{Database, StoreError};
+
+/// The token `consumer` acknowledged last.
+pub(crate) async fn acknowledged(
+    database: &Database,
+    consumer: &str,
+) -> Result<Option<String>, StoreError> {
+    let token: Option<(String,)> = sqlx::query_as("SELECT token FROM consumers WHERE name = $1")
+        .bind(consumer)
+        .fetch_optional(database.pool())
+        .await?;
+    Ok(token.map(|(token,)| token))
+}
+
+pub(crate) async fn acknowledge(
+    database: &Database,
+    consumer: &str,
+    token: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut tx = database.begin().await?;
+    sqlx::query(include_str!("sql/acknowledge.sql"))
+        .bind(consumer)
+        .bind(token)
+        .bind(now.as_microsecond())
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await
+}

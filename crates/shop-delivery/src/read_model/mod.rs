@@ -1,0 +1,7 @@
+//! What the feed knows beside its log: the latest record of every key, and how far its readers have come.
+
+mod consumers;
+mod known;
+
+pub(crate) use consumers::{acknowledge, acknowledged};
+pub(crate) use known::{Known, items_after, of_item, pair, put, set_shown};

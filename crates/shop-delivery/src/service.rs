@@ -1,0 +1,197 @@
+//! config → build → run.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use millrace_contract::changes::v1::change_feed_service_server::ChangeFeedServiceServer;
+use millrace_event_bus::{Bus, BusError, Consumer, Routes, consume};
+use millrace_event_store::{
+    Database, EventLog, Held, Migrations, Post, StoreError, migrations, while_holding,
+};
+use millrace_service_kit::health::{Component, Health};
+use millrace_service_kit::{Clock, Ids, Shutdown, TaskError, Tasks};
+use millrace_values::{ChannelCode, Channels};
+use thiserror::Error;
+use tracing::error;
+
+use crate::config::Config;
+use crate::domain::view::View;
+use crate::inbound::deliver::{Delivery, TOPICS};
+use crate::inbound::grpc::{ChangeFeedApi, Feed};
+use crate::inbound::kinds::Catalogue;
+use crate::inbound::review::review;
+
+/// This service's tables, in every feed's database.
+pub static MIGRATIONS: Migrations = migrations!("shop-delivery");
+
+/// Name of a channel's database and log.
+#[must_use]
+pub fn database_name(channel: &ChannelCode) -> String {
+    format!("feed-{channel}")
+}
+
+/// What the service stands on.
+#[derive(Clone)]
+pub struct Ports {
+    /// One database per channel, named by [`database_name`], migrated with [`MIGRATIONS`] and those of event-bus.
+    pub feeds: HashMap<ChannelCode, Database>,
+    pub bus: Arc<dyn Bus>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Ids,
+    pub channels: Arc<Channels>,
+    pub health: Health,
+}
+
+#[derive(Debug, Error)]
+pub enum ServiceError {
+    #[error("channel {0} has no database for its feed")]
+    NoDatabase(ChannelCode),
+    #[error("shop-delivery cannot use a feed's database")]
+    Store(#[from] StoreError),
+    #[error("shop-delivery stopped")]
+    Task(#[from] TaskError),
+}
+
+pub struct Service {
+    config: Config,
+    ports: Ports,
+    feeds: Vec<(View, Feed, Component)>,
+    /// Cancelled when `run` is asked to stop; streams and waits look at it.
+    stopping: Shutdown,
+}
+
+impl Service {
+    /// # Errors
+    /// A channel without a database, or one that is away or not migrated.
+    pub async fn build(config: Config, ports: Ports) -> Result<Self, ServiceError> {
+        let mut feeds = Vec::new();
+        for channel in ports.channels.iter() {
+            let code = &channel.code;
+            let database = ports
+                .feeds
+                .get(code)
+                .ok_or_else(|| ServiceError::NoDatabase(code.clone()))?
+                .clone();
+            database
+                .check(&[&MIGRATIONS, millrace_event_bus::migrations()])
+                .await?;
+            let log = database.log().await?;
+            let component = ports.health.component(format!("shop-delivery.{code}"));
+            feeds.push((View::of(channel), Feed { database, log }, component));
+        }
+        Ok(Self {
+            config,
+            ports,
+            feeds,
+            stopping: Shutdown::new(),
+        })
+    }
+
+    /// `changes.v1.ChangeFeedService`, for the server's router.
+    #[must_use]
+    pub fn grpc(&self) -> ChangeFeedServiceServer<ChangeFeedApi> {
+        let feeds = self
+            .feeds
+            .iter()
+            .map(|(view, feed, _)| (view.channel().clone(), feed.clone()));
+        ChangeFeedServiceServer::new(ChangeFeedApi {
+            feeds: Arc::new(feeds.collect()),
+            catalogue: Arc::new(Catalogue::of_the_contract()),
+            clock: self.ports.clock.clone(),
+            shutdown: self.stopping.clone(),
+        })
+    }
+
+    /// Fills every channel's feed (one process at a time each) and publishes it; until shutdown, then finishes what is in hand.
+    ///
+    /// # Errors
+    /// What no retry mends: a log was closed, tables are missing.
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), ServiceError> {
+        let mut tasks = Tasks::default();
+        let holder = self.ports.ids.uuid_at(self.ports.clock.now()).to_string();
+        for (view, feed, component) in &self.feeds {
+            let post = Post {
+                lease: "deliver".to_owned(),
+                holder: holder.clone(),
+                ttl: self.config.takeover_after,
+            };
+            let filling = Filling {
+                view: view.clone(),
+                feed: feed.clone(),
+                bus: self.ports.bus.clone(),
+                component: component.clone(),
+            };
+            tasks.spawn("filling a feed", fill(filling, post, shutdown.clone()));
+            let (bus, log, stop) = (self.ports.bus.clone(), feed.log.clone(), shutdown.clone());
+            let routes = Routes::Channel(view.channel().to_string());
+            tasks.spawn("publishing a feed", async move {
+                bus.relay(log, routes, stop).await
+            });
+        }
+        let (asked, stopping) = (shutdown.clone(), self.stopping.clone());
+        tasks.spawn("ending streams", async move {
+            asked.cancelled().await;
+            stopping.cancel();
+            Ok::<_, StoreError>(())
+        });
+        Ok(tasks.run(&shutdown, crate::config::DRAIN).await?)
+    }
+}
+
+/// One channel's feed and where it comes from.
+struct Filling {
+    view: View,
+    feed: Feed,
+    bus: Arc<dyn Bus>,
+    component: Component,
+}
+
+async fn fill(filling: Filling, post: Post, shutdown: Shutdown) -> Result<(), StoreError> {
+    let filling = &filling;
+    let log: &Arc<dyn EventLog> = &filling.feed.log;
+    while_holding(
+        log,
+        &post,
+        &shutdown,
+        || filling.component.ready(),
+        |held, stop| filling.work(held, stop),
+    )
+    .await
+}
+
+impl Filling {
+    /// Until the lease is lost or shutdown is asked.
+    async fn work(&self, held: Held, stop: Shutdown) {
+        let channel = self.view.channel();
+        if let Err(error) =
+            review(&self.feed.database, &self.feed.log, &self.view, &held.lease).await
+        {
+            self.trouble("reviewed", &error);
+            return;
+        }
+        let group = format!("shop-delivery.{channel}");
+        let handler = Arc::new(Delivery {
+            view: self.view.clone(),
+        });
+        let consumer = Consumer::new(&group, &TOPICS, self.feed.database.clone(), handler);
+        // What the feed holds can be read, however far it still has to catch up.
+        self.component.ready();
+        if let Err(error) = consume(self.bus.clone(), consumer, stop).await {
+            self.stalled(&error);
+        }
+    }
+
+    fn stalled(&self, error: &BusError) {
+        self.trouble("filled", error);
+    }
+
+    fn trouble(&self, what: &str, error: &(dyn std::error::Error + 'static)) {
+        let channel = self.view.channel();
+        if self
+            .component
+            .trouble(format!("the feed of {channel} cannot be {what}: {error}"))
+        {
+            error!(channel = %channel, error, "the feed of channel {channel} cannot be {what}, trying again");
+        }
+    }
+}
