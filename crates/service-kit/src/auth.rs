@@ -87,7 +87,6 @@ impl Tokens {
     }
 
     /// Whose token the headers carry.
-    #[expect(clippy::result_large_err, reason = "tonic's own error type")]
     fn authenticate(&self, headers: &http::HeaderMap) -> Result<Arc<Caller>, Status> {
         let value = headers.get(AUTHORIZATION).ok_or_else(|| {
             Status::unauthenticated("authorization header with a bearer token is missing")
@@ -122,7 +121,6 @@ pub struct Caller {
 impl Caller {
     /// # Errors
     /// The call did not pass the [`AuthLayer`].
-    #[expect(clippy::result_large_err, reason = "tonic's own error type")]
     pub fn of<T>(request: &tonic::Request<T>) -> Result<Arc<Self>, Status> {
         let caller = request.extensions().get::<Arc<Self>>();
         caller
@@ -149,7 +147,6 @@ impl Caller {
 
     /// # Errors
     /// `PERMISSION_DENIED` without the scope, or for another channel than its own.
-    #[expect(clippy::result_large_err, reason = "tonic's own error type")]
     pub fn may(&self, scope: &str, channel: &str) -> Result<(), Status> {
         self.may_anywhere(scope)?;
         match &self.channel {
@@ -165,7 +162,6 @@ impl Caller {
     ///
     /// # Errors
     /// `PERMISSION_DENIED` without the scope.
-    #[expect(clippy::result_large_err, reason = "tonic's own error type")]
     pub fn may_anywhere(&self, scope: &str) -> Result<(), Status> {
         if self.has(scope) {
             return Ok(());

@@ -80,7 +80,7 @@ mod tests {
         let values = [0.7, 0.8, 0.9, 1.0, 1.1];
         let (low, high) = interval(&values).unwrap();
         assert!(
-            0.7 <= low && low <= 0.9 && 0.9 <= high && high <= 1.1,
+            (0.7..=0.9).contains(&low) && (0.9..=1.1).contains(&high),
             "{low} {high}"
         );
         assert!(low < high);

@@ -80,26 +80,8 @@ fn allowed(name: &str) -> Option<&'static [&'static str]> {
             "millrace-event-store",
             "millrace-event-bus",
         ]),
-        "millrace-erp-reader" => Some(&[
-            "millrace-values",
-            "millrace-service-kit",
-            "millrace-event-store",
-            "millrace-erp",
-        ]),
         // A product of its own: what it computes must not come from what it is used to test.
         "millrace-erp-simulator" => Some(&["millrace-service-kit"]),
-        "millrace-erp-reader" => Some(&[
-            "millrace-values",
-            "millrace-service-kit",
-            "millrace-event-store",
-            "millrace-erp",
-        ]),
-        "millrace-operations" => Some(&[
-            "millrace-contract",
-            "millrace-service-kit",
-            "millrace-event-store",
-            "millrace-event-bus",
-        ]),
         "millrace-console" => Some(&[
             "millrace-values",
             "millrace-contract",
