@@ -21,6 +21,17 @@ use crate::row::{Identity, Stored, signed, whole};
 use crate::writer::Writer;
 use ledger::PostgresLedger;
 
+/// The writer's connection. Durable whatever the server's default says; and a process that fell asleep or vanished while it held
+/// the head row must not hold up the others for long.
+const WRITING: [(&str, &str); 6] = [
+    ("synchronous_commit", "on"),
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("client_connection_check_interval", "5s"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+];
+
 struct PostgresLog {
     identity: Identity,
     pool: PgPool,
@@ -39,11 +50,10 @@ pub(crate) async fn open(
         .fetch_one(&place.pool)
         .await?;
     let (position, epoch): (i64, Uuid) = head;
-    // Durable whatever the server's default says.
     let options = place
         .options
         .clone()
-        .options([("synchronous_commit", "on")])
+        .options(WRITING)
         .application_name("millrace log");
     let ledger = PostgresLedger {
         options,

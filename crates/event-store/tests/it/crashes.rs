@@ -2,16 +2,19 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use millrace_event_store::{Append, DatabaseSettings, Expected, Recorded, checkpoint, project};
 use millrace_service_kit::Shutdown;
-use millrace_test_rig::{seeds, soak_result};
+use millrace_test_rig::{seeds, soak_result, until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::projecting::{TALLY, Tally};
-use crate::world::{On, World, on_stream, open, owner, text, whole_feed};
+use crate::world::{On, World, append, on_stream, open, owner, text, whole_feed};
 
 /// Set in a child: its name, the url, the database's name.
 const CHILD: &str = "MILLRACE_STORE_CHILD";
@@ -83,17 +86,9 @@ fn child(who: &str, settings: &DatabaseSettings) -> Child {
 /// Reads what the child says until it has said `lines`, kills it, and returns everything it had said.
 fn kill_after(mut child: Child, lines: usize) -> Vec<Acknowledged> {
     let mut said = Vec::new();
-    let mut heard = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    while heard.read_line(&mut line).unwrap() > 0 {
-        // The harness speaks too, and the last line may be half.
-        let words: Vec<&str> = line.split_whitespace().collect();
-        if let ([stream, version, text, position], true) = (words.as_slice(), line.ends_with('\n'))
-            && let (Ok(version), Ok(position)) = (version.parse(), position.parse())
-        {
-            said.push((stream.to_string(), version, text.to_string(), position));
-        }
-        line.clear();
+    let heard = child.stdout.take().unwrap();
+    for acknowledged in acknowledgements(heard) {
+        said.push(acknowledged);
         if said.len() == lines {
             child.kill().unwrap();
         }
@@ -103,7 +98,35 @@ fn kill_after(mut child: Child, lines: usize) -> Vec<Acknowledged> {
     said
 }
 
-fn everything_acknowledged_is_there_and_whole(feed: &[Recorded], acknowledged: &[Acknowledged]) {
+fn everything_said(heard: ChildStdout) -> Vec<Acknowledged> {
+    acknowledgements(heard).collect()
+}
+
+/// The harness speaks too, and the last line may be half.
+fn acknowledgements(heard: ChildStdout) -> impl Iterator<Item = Acknowledged> {
+    let mut heard = BufReader::new(heard);
+    let lines = std::iter::from_fn(move || {
+        let mut line = String::new();
+        (heard.read_line(&mut line).unwrap() > 0).then_some(line)
+    });
+    lines.filter_map(|line| {
+        let words: [&str; 4] = line
+            .strip_suffix('\n')?
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .try_into()
+            .ok()?;
+        let [stream, version, text, position] = words;
+        Some((
+            stream.to_owned(),
+            version.parse().ok()?,
+            text.to_owned(),
+            position.parse().ok()?,
+        ))
+    })
+}
+
+fn everything_is_where_it_was_said_to_be(feed: &[Recorded], acknowledged: &[Acknowledged]) {
     for (stream, version, said, position) in acknowledged {
         let event = &feed[usize::try_from(*position).unwrap() - 1];
         assert_eq!(
@@ -111,6 +134,9 @@ fn everything_acknowledged_is_there_and_whole(feed: &[Recorded], acknowledged: &
             (stream.as_str(), *version, said.as_str())
         );
     }
+}
+
+fn every_append_is_whole(feed: &[Recorded]) {
     let mut sides: HashMap<&str, Vec<&str>> = HashMap::new();
     for event in feed {
         sides
@@ -158,7 +184,8 @@ async fn killed_again_and_again(on: On, writers: usize, share: u64, whole: u64) 
         kills += 1;
         let again = World::reopened(&world.settings).await;
         let feed = whole_feed(again.log.as_ref()).await;
-        everything_acknowledged_is_there_and_whole(&feed, &acknowledged);
+        everything_is_where_it_was_said_to_be(&feed, &acknowledged);
+        every_append_is_whole(&feed);
         the_rows_are_where_the_checkpoint_is(&again).await;
         again.database.close().await;
     }
@@ -238,4 +265,56 @@ async fn a_truncated_write_ahead_log_leaves_a_whole_prefix() {
         lengths.iter().any(|length| *length < 80),
         "some were cut: {lengths:?}"
     );
+}
+
+/// A process that is stopped (SIGSTOP, a paused machine) in the middle of its work holds nobody up for long, and what it does when it
+/// wakes up is right.
+#[tokio::test]
+async fn a_process_that_falls_asleep_while_writing_does_not_stop_the_others() {
+    let world = World::new(On::Postgres).await;
+    world
+        .database
+        .migrate(&[&owner("tally", &[TALLY])])
+        .await
+        .unwrap();
+    let mut sleeper = child("sleeper", &world.settings);
+    let pid = Pid::from_raw(i32::try_from(sleeper.id()).unwrap());
+    let head = async |more: u64| (world.log.head().await.unwrap() > more).then_some(());
+    for round in 0..3 {
+        let before = world.log.head().await.unwrap();
+        until(
+            Duration::from_secs(30),
+            "the other process writes",
+            async || head(before + 20).await,
+        )
+        .await;
+        kill(pid, Signal::SIGSTOP).unwrap();
+        // Whatever it was in the middle of, the log goes on; at worst after the server has lost patience with it.
+        for number in 0..5 {
+            let awake = append(
+                &format!("awake-{round}"),
+                Expected::Version(number),
+                &[&format!("{round}/{number}")],
+            );
+            let appended =
+                tokio::time::timeout(Duration::from_secs(60), world.log.append(awake)).await;
+            appended.expect("nobody is held up").unwrap();
+        }
+        kill(pid, Signal::SIGCONT).unwrap();
+    }
+    let before = world.log.head().await.unwrap();
+    until(Duration::from_secs(60), "the sleeper goes on", async || {
+        head(before + 20).await
+    })
+    .await;
+    let heard = sleeper.stdout.take().unwrap();
+    sleeper.kill().unwrap();
+    let acknowledged = tokio::task::spawn_blocking(|| everything_said(heard))
+        .await
+        .unwrap();
+    sleeper.wait().unwrap();
+    let mut feed = whole_feed(world.log.as_ref()).await;
+    everything_is_where_it_was_said_to_be(&feed, &acknowledged);
+    feed.retain(|event| !event.stream.starts_with("awake"));
+    every_append_is_whole(&feed);
 }
