@@ -1,12 +1,29 @@
 //! How many may be sold, and where.
 //!
 //! Reads the ERP's stock figures and the topics `items` and `webshop-orders`; writes `inventories`. Serves
-//! `millrace.stock.v1.StockService`. Owns the tables of `migrations/`: the ERP's last figures, orders in flight, marks of
-//! what is to be published, freshness.
+//! `millrace.stock.v1.StockService`. Owns the tables `erp_figures` (what the ERP said last), `items` (numbers and base
+//! units), `in_flight` (order lines the figures do not contain yet), `marks` (what is to be published), `freshness`.
 //!
 //! Two halves. The *joiner* runs on one pod at a time, by lease: it brings figures and orders into the tables and publishes
 //! what differs. The *index* runs on every pod: it mirrors `inventories` into memory and answers from there.
 //! Reservations join when there are any.
+//!
+//! A bench builds the answering half alone: [`index::Shown`], filled by [`index::Shown::put`], a
+//! [`grpc::Desk`] over it and a [`grpc::StockServer`] in any tonic router.
 
+mod config;
 pub mod domain;
+mod freshness;
+mod inbound;
 pub mod index;
+mod publisher;
+mod read_model;
+mod service;
+mod trouble;
+mod wake;
+mod wire;
+
+pub use config::Config;
+pub use freshness::Freshness;
+pub use inbound::grpc;
+pub use service::{MIGRATIONS, Ports, Service, ServiceError};

@@ -6,6 +6,7 @@
 
 mod names;
 mod record;
+mod shown;
 mod table;
 mod view;
 mod words;
@@ -20,6 +21,7 @@ use std::thread;
 use arc_swap::ArcSwap;
 
 pub use names::{Name, NameList, Names};
+pub use shown::{Change, Shown};
 pub use view::View;
 pub use writer::{Entry, IndexError, Place, Put};
 

@@ -1,0 +1,102 @@
+//! How old the figures may be: when the ERP was last read to the end, and whether changes reach this pod.
+//!
+//! An unchanged figure is no event, so its `as_of` says when it last changed; that it still holds is known from here.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use millrace_service_kit::Clock;
+use millrace_values::ErpCode;
+
+/// Told by whoever reads, asked with every answer.
+#[derive(Debug)]
+pub struct Freshness {
+    /// Per ERP: milliseconds since 1970 at which everything it had was known.
+    read_at: HashMap<ErpCode, AtomicI64>,
+    /// Changes arrive here.
+    source_away: AtomicBool,
+    stale_after: i64,
+    clock: Arc<dyn Clock>,
+}
+
+impl Freshness {
+    #[must_use]
+    pub fn new(
+        erps: impl IntoIterator<Item = ErpCode>,
+        stale_after: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            read_at: erps
+                .into_iter()
+                .map(|erp| (erp, AtomicI64::new(i64::MIN)))
+                .collect(),
+            source_away: AtomicBool::new(false),
+            stale_after: i64::try_from(stale_after.as_millis()).unwrap_or(i64::MAX),
+            clock,
+        })
+    }
+
+    /// Everything the ERP had at `at` is known.
+    pub fn read(&self, erp: &ErpCode, at: Timestamp) {
+        if let Some(read_at) = self.read_at.get(erp) {
+            read_at.fetch_max(at.as_millisecond(), Ordering::Relaxed);
+        }
+    }
+
+    #[must_use]
+    pub fn read_at(&self, erp: &ErpCode) -> Option<Timestamp> {
+        let millis = self.read_at.get(erp)?.load(Ordering::Relaxed);
+        Timestamp::from_millisecond(millis)
+            .ok()
+            .filter(|_| millis != i64::MIN)
+    }
+
+    /// Whether changes reach this pod.
+    pub fn source_away(&self, away: bool) {
+        self.source_away.store(away, Ordering::Relaxed);
+    }
+
+    /// Lags behind more than the setting allows.
+    #[inline]
+    #[must_use]
+    pub fn is_stale(&self, erp: &ErpCode) -> bool {
+        let read_at = self
+            .read_at
+            .get(erp)
+            .map_or(i64::MIN, |read_at| read_at.load(Ordering::Relaxed));
+        self.source_away.load(Ordering::Relaxed)
+            || self.clock.now().as_millisecond().saturating_sub(read_at) > self.stale_after
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use millrace_service_kit::ManualClock;
+
+    use super::*;
+
+    #[test]
+    fn figures_get_stale_when_the_erp_was_not_read_for_too_long() {
+        let clock = ManualClock::at(Timestamp::from_second(1_700_000_000).unwrap());
+        let erp = ErpCode::parse("bc-main").unwrap();
+        let freshness = Freshness::new(
+            [erp.clone()],
+            Duration::from_secs(60),
+            Arc::new(clock.clone()),
+        );
+        assert!(freshness.is_stale(&erp), "nothing was read yet");
+        freshness.read(&erp, clock.now());
+        clock.advance(SignedDuration::from_secs(60));
+        assert!(!freshness.is_stale(&erp));
+        clock.advance(SignedDuration::from_secs(1));
+        assert!(freshness.is_stale(&erp));
+        freshness.read(&erp, clock.now());
+        freshness.source_away(true);
+        assert!(freshness.is_stale(&erp), "what was read does not arrive");
+    }
+}

@@ -1,0 +1,321 @@
+//! Reads the ERP's stock figures while this process joins: the full set first, then changes, woken by hints. A page's rows,
+//! its marks and the cursor commit together.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use millrace_erp::{Cursor, Erp, ErpError, Flow, Observed, Page};
+use millrace_event_store::{Cause, Database, StoreError, Tx, load_cursor, save_cursor};
+use millrace_service_kit::health::Component;
+use millrace_service_kit::retry::Backoff;
+use millrace_service_kit::trace::TraceContext;
+use millrace_service_kit::{Clock, Ids, Shutdown};
+use millrace_values::{SystemId, VariantCode};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tracing::{error, info, warn};
+
+use crate::freshness::Freshness;
+use crate::read_model::figures::{self, Known};
+use crate::read_model::{freshness, in_flight, marks};
+use crate::trouble::chain;
+use crate::wake::Wake;
+
+/// Figures forgotten in one go after a full read.
+const FORGET: i64 = 2_000;
+
+#[derive(Debug, Error)]
+enum StepError {
+    #[error(transparent)]
+    Erp(#[from] ErpError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Reader of one ERP's figures.
+#[derive(Clone)]
+pub(crate) struct FigureReader {
+    pub erp: Arc<dyn Erp>,
+    pub database: Database,
+    pub freshness: Arc<Freshness>,
+    /// How often the time of the last read is written down for other pods.
+    pub note_every: Duration,
+    pub wake: Arc<Wake>,
+    pub component: Component,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Ids,
+}
+
+/// Where the reader stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Standing {
+    /// `None`: a full read comes next.
+    cursor: Option<Cursor>,
+    /// Full reads begun.
+    generation: i64,
+}
+
+impl FigureReader {
+    fn name(&self) -> String {
+        format!("stock/{}", self.erp.code())
+    }
+
+    /// Reads until told to stop.
+    pub async fn run(&self, stop: &Shutdown) {
+        let mut hints = self.erp.hints(Flow::Stock);
+        let mut hinting = true;
+        let mut backoff = Backoff::neighbour(self.ids.clone());
+        let mut noted = None;
+        while !stop.is_cancelled() {
+            // Before reading: a hint that comes meanwhile is a reason to read once more.
+            hints.borrow_and_update();
+            let pause = match self.step(&mut noted).await {
+                Ok(more) => {
+                    if backoff.tries() > 0 {
+                        info!(
+                            flow = self.name(),
+                            "reading {} from the erp goes on",
+                            self.name()
+                        );
+                        backoff.succeeded();
+                    }
+                    if more {
+                        continue;
+                    }
+                    self.component.ready();
+                    self.erp.poll_interval()
+                }
+                Err(error) => self.trouble(&error).max(backoff.next_delay()),
+            };
+            let failing = backoff.tries() > 0;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                hinted = hints.changed(), if hinting && !failing => hinting = hinted.is_ok(),
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Shows what is wrong, logs it when it is news, and answers how long the ERP asks us to wait.
+    fn trouble(&self, error: &StepError) -> Duration {
+        let cause = error as &dyn std::error::Error;
+        if self.component.trouble(chain(cause)) {
+            error!(
+                flow = self.name(),
+                error = cause,
+                "{} cannot be read from the erp, trying again",
+                self.name()
+            );
+        }
+        match error {
+            StepError::Erp(ErpError::Away { retry_after, .. }) => retry_after.unwrap_or_default(),
+            StepError::Erp(_) | StepError::Store(_) => Duration::ZERO,
+        }
+    }
+
+    /// One page; `true`: more is waiting.
+    async fn step(&self, noted: &mut Option<Timestamp>) -> Result<bool, StepError> {
+        let standing = self.standing().await?;
+        let asked_at = self.clock.now();
+        let page = match self.erp.read(Flow::Stock, standing.cursor.as_ref()).await {
+            Err(ErpError::ResyncNeeded { reason }) => {
+                warn!(
+                    flow = self.name(),
+                    reason,
+                    "the erp asks for a full read of {}",
+                    self.name()
+                );
+                let mut tx = self.database.begin().await?;
+                self.save(
+                    &mut tx,
+                    &Standing {
+                        cursor: None,
+                        ..standing
+                    },
+                )
+                .await?;
+                tx.commit().await?;
+                return Ok(true);
+            }
+            read => read?,
+        };
+        let more = page.more;
+        self.take(page, standing).await?;
+        if !more {
+            self.note(asked_at, noted).await?;
+        }
+        Ok(more)
+    }
+
+    async fn standing(&self) -> Result<Standing, StoreError> {
+        let text = load_cursor(&self.database, &self.name()).await?;
+        // A text this version cannot read is as good as none: the full set is read again.
+        Ok(text
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default())
+    }
+
+    async fn save(&self, tx: &mut Tx, standing: &Standing) -> Result<(), StoreError> {
+        let text = serde_json::to_string(standing).map_err(|_| StoreError::Closed)?;
+        save_cursor(tx, &self.name(), &text).await
+    }
+
+    async fn take(&self, page: Page, before: Standing) -> Result<(), StepError> {
+        let generation = if before.cursor.is_none() {
+            before.generation + 1
+        } else {
+            before.generation
+        };
+        let standing = Standing {
+            cursor: Some(page.next),
+            generation,
+        };
+        if page.observations.is_empty() && !page.snapshot_complete && standing == before {
+            return Ok(());
+        }
+        let sales_orders = self.erp.capabilities().await?.stock_by_location;
+        let mut seen: HashMap<SystemId, Known> = HashMap::with_capacity(page.observations.len());
+        for observed in page.observations {
+            match observed {
+                Observed::Stock(stock) => {
+                    let known = Known::new(stock, generation, sales_orders);
+                    seen.insert(known.item, known);
+                }
+                Observed::Unreadable {
+                    entity,
+                    system_id,
+                    reason,
+                } => {
+                    let id = system_id.map(|id| id.to_string()).unwrap_or_default();
+                    warn!(
+                        entity,
+                        system_id = id,
+                        reason,
+                        "a stock figure of the erp cannot be read, the last one stays"
+                    );
+                }
+                // Records of other flows; this one does not bring them.
+                Observed::Item(_)
+                | Observed::ItemGone(_)
+                | Observed::Prices(_)
+                | Observed::Customer(_)
+                | Observed::CustomerGone(_)
+                | Observed::Document(_) => {}
+            }
+        }
+        let mut tx = self.database.begin().await?;
+        let cause = self.cause();
+        self.keep(&mut tx, seen, &cause).await?;
+        if page.snapshot_complete {
+            self.forget_unseen(&mut tx, generation, &cause).await?;
+        }
+        self.save(&mut tx, &standing).await?;
+        tx.commit().await?;
+        self.wake.up();
+        Ok(())
+    }
+
+    fn cause(&self) -> Cause {
+        Cause {
+            correlation_id: self.ids.uuid_at(self.clock.now()),
+            causation_id: None,
+            traceparent: Some(TraceContext::begin(&self.ids).to_string()),
+            actor: marks::ACTOR.to_owned(),
+        }
+    }
+
+    /// Keeps what is newer, and marks what a reader would see differently.
+    async fn keep(
+        &self,
+        tx: &mut Tx,
+        seen: HashMap<SystemId, Known>,
+        cause: &Cause,
+    ) -> Result<(), StoreError> {
+        if seen.is_empty() {
+            return Ok(());
+        }
+        let erp = self.erp.code();
+        let ids: Vec<SystemId> = seen.keys().copied().collect();
+        let known = figures::of(tx, erp, &ids).await?;
+        let newer: Vec<Known> = seen
+            .into_values()
+            .filter(|new| {
+                known
+                    .get(&new.item)
+                    .is_none_or(|old| new.stamp.replaces(&old.stamp))
+            })
+            .collect();
+        for new in newer.iter().filter(|new| {
+            known
+                .get(&new.item)
+                .is_none_or(|old| old.number != new.number)
+        }) {
+            in_flight::resolve(tx, erp, &new.number, new.item).await?;
+        }
+        let mut marked: BTreeSet<(SystemId, Option<VariantCode>)> = BTreeSet::new();
+        for new in &newer {
+            match known.get(&new.item) {
+                Some(old) if old.shows_the_same_as(new) => {}
+                old => {
+                    let variants = old
+                        .into_iter()
+                        .flat_map(Known::variants)
+                        .chain(new.variants());
+                    marked.extend(variants.map(|variant| (new.item, variant)));
+                }
+            }
+        }
+        // The same figure may contain more than before.
+        let ids: HashSet<SystemId> = newer.iter().map(|new| new.item).collect();
+        let ids: Vec<SystemId> = ids.into_iter().collect();
+        for line in in_flight::of_items(tx, erp, &ids).await? {
+            marked.extend(line.item.id.map(|id| (id, line.variant)));
+        }
+        figures::put(tx, erp, &newer).await?;
+        marks::put(tx, erp, marked, cause).await
+    }
+
+    /// After a full read: what it did not show has no figures any more.
+    async fn forget_unseen(
+        &self,
+        tx: &mut Tx,
+        generation: i64,
+        cause: &Cause,
+    ) -> Result<(), StoreError> {
+        let erp = self.erp.code();
+        loop {
+            let gone = figures::unseen(tx, erp, generation, FORGET).await?;
+            if gone.is_empty() {
+                return Ok(());
+            }
+            info!(
+                flow = self.name(),
+                count = gone.len(),
+                "{} items have no figures in the erp any more",
+                gone.len()
+            );
+            let known = figures::of(tx, erp, &gone).await?;
+            let marked = known.values().flat_map(|known| {
+                known
+                    .variants()
+                    .into_iter()
+                    .map(|variant| (known.item, variant))
+            });
+            marks::put(tx, erp, marked, cause).await?;
+            figures::delete(tx, erp, &gone).await?;
+        }
+    }
+
+    /// Everything the ERP had at `at` is known.
+    async fn note(&self, at: Timestamp, noted: &mut Option<Timestamp>) -> Result<(), StoreError> {
+        self.freshness.read(self.erp.code(), at);
+        let every = SignedDuration::try_from(self.note_every).unwrap_or(SignedDuration::MAX);
+        if noted.is_none_or(|noted| at.duration_since(noted) >= every) {
+            freshness::put(&self.database, self.erp.code(), at).await?;
+            *noted = Some(at);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,189 @@
+//! Lines of shop orders that the figures do not contain yet.
+
+use millrace_event_store::{StoreError, Tx};
+use millrace_values::{
+    ChannelCode, ErpCode, LocationCode, OrderNumber, Sku, SystemId, VariantCode,
+};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, AssertSqlSafe, FromRow, Row};
+
+use super::{VALUES, broken, item, list, micros, quantity, rows, time};
+use crate::domain::{Document, Goods, InFlight, ItemRef};
+use crate::wire::{parts, variant_text};
+
+const COLUMNS: &str = include_str!("in_flight_columns.sql");
+
+struct Line(InFlight);
+
+impl FromRow<'_, AnyRow> for Line {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
+        line(row).map(Line).map_err(|error| match error {
+            StoreError::Database(error) => error,
+            other => sqlx::Error::Decode(other.into()),
+        })
+    }
+}
+
+fn line(row: &AnyRow) -> Result<InFlight, StoreError> {
+    let text = |column: &str| row.try_get::<String, _>(column);
+    let number = |column: &str| row.try_get::<i64, _>(column);
+    let optional = |column: &str| row.try_get::<Option<i64>, _>(column);
+    let id = text("item")?;
+    let document = match optional("document_at")? {
+        None => None,
+        Some(at) => {
+            let row_version =
+                optional("row_version")?.and_then(|version| u64::try_from(version).ok());
+            Some(Document {
+                row_version,
+                at: time(at)?,
+            })
+        }
+    };
+    Ok(InFlight {
+        channel: ChannelCode::parse(&text("channel")?).map_err(|_| broken("channel"))?,
+        order: OrderNumber::parse(&text("order_number")?).map_err(|_| broken("order number"))?,
+        line: u32::try_from(number("line")?).map_err(|_| broken("line"))?,
+        item: ItemRef {
+            number: Sku::parse(&text("item_number")?).map_err(|_| broken("item number"))?,
+            id: if id.is_empty() {
+                None
+            } else {
+                Some(item(&id)?)
+            },
+        },
+        variant: VariantCode::parse_optional(&text("variant")?).map_err(|_| broken("variant"))?,
+        location: LocationCode::parse_optional(&text("location")?)
+            .map_err(|_| broken("location"))?,
+        ordered: quantity(number("ordered")?)?,
+        cancelled: quantity(number("cancelled")?)?,
+        shipped: Goods {
+            total: quantity(number("shipped")?)?,
+            before: quantity(number("shipped_before")?)?,
+            at: optional("shipped_at")?.map(time).transpose()?,
+        },
+        placed_at: time(number("placed_at")?)?,
+        document,
+    })
+}
+
+/// An order's lines.
+pub async fn of_order(
+    db: &mut AnyConnection,
+    channel: &ChannelCode,
+    order: &OrderNumber,
+) -> Result<Vec<InFlight>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM in_flight WHERE channel = $1 AND order_number = $2 ORDER BY line"
+    );
+    let query = sqlx::query_as::<_, Line>(AssertSqlSafe(sql))
+        .bind(channel.as_str())
+        .bind(order.as_str());
+    Ok(query
+        .fetch_all(db)
+        .await?
+        .into_iter()
+        .map(|line| line.0)
+        .collect())
+}
+
+/// The lines of these items, of all orders.
+pub async fn of_items(
+    db: &mut AnyConnection,
+    erp: &ErpCode,
+    items: &[SystemId],
+) -> Result<Vec<InFlight>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in items.chunks(VALUES) {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM in_flight WHERE erp = $1 AND item IN ({})",
+            list(2, chunk.len())
+        );
+        let mut query = sqlx::query_as::<_, Line>(AssertSqlSafe(sql)).bind(erp.as_str());
+        for item in chunk {
+            query = query.bind(item.to_string());
+        }
+        found.extend(
+            query
+                .fetch_all(&mut *db)
+                .await?
+                .into_iter()
+                .map(|line| line.0),
+        );
+    }
+    Ok(found)
+}
+
+/// Lines of this number that had no item belong to this one.
+pub async fn resolve(
+    tx: &mut Tx,
+    erp: &ErpCode,
+    number: &Sku,
+    item: SystemId,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE in_flight SET item = $1 WHERE erp = $2 AND item_number = $3 AND item = ''";
+    let query = sqlx::query(sql)
+        .bind(item.to_string())
+        .bind(erp.as_str())
+        .bind(number.as_str());
+    query.execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// The order has these lines now.
+pub async fn replace(
+    tx: &mut Tx,
+    erp: &ErpCode,
+    channel: &ChannelCode,
+    order: &OrderNumber,
+    lines: &[InFlight],
+) -> Result<(), StoreError> {
+    let sql = "DELETE FROM in_flight WHERE channel = $1 AND order_number = $2";
+    sqlx::query(sql)
+        .bind(channel.as_str())
+        .bind(order.as_str())
+        .execute(&mut **tx)
+        .await?;
+    for chunk in lines.chunks(VALUES / 16) {
+        let sql = format!(
+            "INSERT INTO in_flight (erp, {COLUMNS}) VALUES {}",
+            rows(chunk.len(), 16)
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for line in chunk {
+            let document = line.document.as_ref();
+            query = query
+                .bind(erp.as_str())
+                .bind(channel.as_str())
+                .bind(order.as_str())
+                .bind(i64::from(line.line))
+                .bind(line.item.number.as_str())
+                .bind(line.item.id.map(|id| id.to_string()).unwrap_or_default())
+                .bind(variant_text(line.variant.as_ref()))
+                .bind(line.location.as_ref().map_or("", LocationCode::as_str))
+                .bind(parts(line.ordered))
+                .bind(parts(line.cancelled))
+                .bind(parts(line.shipped.total))
+                .bind(parts(line.shipped.before))
+                .bind(line.shipped.at.map(micros))
+                .bind(micros(line.placed_at))
+                .bind(document.and_then(|document| i64::try_from(document.row_version?).ok()))
+                .bind(document.map(|document| micros(document.at)));
+        }
+        query.execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+/// Forgets lines that a figure contains; they never count again.
+pub async fn forget(tx: &mut Tx, settled: &[InFlight]) -> Result<(), StoreError> {
+    let sql = "DELETE FROM in_flight WHERE channel = $1 AND order_number = $2 AND line = $3";
+    for line in settled {
+        let query = sqlx::query(sql)
+            .bind(line.channel.as_str())
+            .bind(line.order.as_str())
+            .bind(i64::from(line.line));
+        query.execute(&mut **tx).await?;
+    }
+    Ok(())
+}
