@@ -21,7 +21,7 @@ pub use features::{rows, rows_named};
 pub use golden::{event_types, without_golden_file};
 pub use names::forbidden_names;
 pub use source::{Piece, pieces};
-pub use texts::{ignored_tests, long_statements, sleeps, too_long};
+pub use texts::{ignored_tests, long_statements, sleeps, too_long, unexplained_targets};
 
 /// One broken rule: where, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

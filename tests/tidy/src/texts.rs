@@ -78,8 +78,11 @@ fn beginning_of_tests(code: &[Piece<'_>]) -> Option<usize> {
     })
 }
 
-/// SQL over several lines inside Rust.
+/// SQL over several lines inside an adapter. (A test's statement is read with the test.)
 pub fn long_statements(path: &str, text: &str) -> Vec<Complaint> {
+    if is_test_file(path) {
+        return Vec::new();
+    }
     const VERBS: [&str; 7] = [
         "SELECT ", "INSERT ", "UPDATE ", "DELETE ", "CREATE ", "WITH ", "ALTER ",
     ];
@@ -96,6 +99,27 @@ pub fn long_statements(path: &str, text: &str) -> Vec<Complaint> {
             Complaint::new(
                 format!("{path}:{}", piece.line),
                 "SQL longer than one line stands in a .sql file beside its adapter",
+            )
+        })
+        .collect()
+}
+
+/// A target of the Makefile that `make help` does not explain.
+pub fn unexplained_targets(makefile: &str) -> Vec<Complaint> {
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name
+                .chars()
+                .all(|letter| letter.is_ascii_lowercase() || letter == '-')
+    };
+    makefile
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .filter(|(name, rest)| is_name(name) && !rest.contains("## "))
+        .map(|(name, _)| {
+            Complaint::new(
+                "Makefile",
+                format!("target {name} has no `## explanation` for `make help`"),
             )
         })
         .collect()
@@ -145,6 +169,14 @@ mod tests {
             sleeps("tests/rig/src/patience.rs", "fn a() { sleep(x) }"),
             []
         );
+    }
+
+    #[test]
+    fn a_target_without_an_explanation_is_found() {
+        let makefile = ".PHONY: a b\na: ## does a\n\tcargo a: b\nb:\n\tcargo b\nX := y";
+        let found = unexplained_targets(makefile);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].words.contains("target b"));
     }
 
     #[test]

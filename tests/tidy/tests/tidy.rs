@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use millrace_tidy::{
     Complaint, Manifest, Text, event_types, files, forbidden_edges, forbidden_names, ignored_tests,
     impurities, long_statements, manifest_habits, rows, rows_named, sleeps, too_long,
-    without_golden_file, workspace,
+    unexplained_targets, without_golden_file, workspace,
 };
 
 fn rust() -> Vec<Text> {
@@ -94,6 +94,12 @@ fn no_test_is_ignored() {
 #[test]
 fn long_sql_stands_in_sql_files() {
     none(everywhere(long_statements));
+}
+
+#[test]
+fn make_help_explains_every_target() {
+    let makefile = std::fs::read_to_string(workspace().join("Makefile")).unwrap();
+    none(unexplained_targets(&makefile));
 }
 
 #[test]

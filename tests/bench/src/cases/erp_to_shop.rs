@@ -16,7 +16,7 @@ use prost::Message;
 use serde_json::{Value, json};
 use tonic::Streaming;
 
-use super::lookup::{authorized, connect};
+use super::lookup::{authorized, connect, known_skus};
 use super::scratch::Scratch;
 use crate::case::{Arm, Better, Card, Case, Floor, Length};
 use crate::hints::Hints;
@@ -76,7 +76,13 @@ impl ErpToShopCase {
         )
         .await?;
         let hints = Hints::start(passing, system.addresses.hooks).await?;
-        let erp = Erp::sign_in(&format!("http://{}", system.addresses.simulator)).await?;
+        let skus = known_skus(system.addresses.grpc).await?;
+        let item = skus
+            .first()
+            .context("the shop shows no item")?
+            .item_number
+            .clone();
+        let erp = Erp::sign_in(&format!("http://{}", system.addresses.simulator), item).await?;
         let feed = subscribe(&system).await?;
         let mut case = ErpToShopCase {
             postgres,
@@ -259,7 +265,7 @@ struct Erp {
 }
 
 impl Erp {
-    async fn sign_in(address: &str) -> Result<Erp> {
+    async fn sign_in(address: &str, item: String) -> Result<Erp> {
         let client = reqwest::Client::new();
         let form = [
             ("grant_type", "client_credentials"),
@@ -282,7 +288,7 @@ impl Erp {
             address: address.to_owned(),
             token,
             company: String::new(),
-            item: String::new(),
+            item,
             item_as_json: Bytes::new(),
         };
         let companies = erp.read("api/v2.0/companies").await?;
@@ -290,13 +296,11 @@ impl Erp {
             .as_str()
             .context("the simulator has no company")?
             .to_owned();
-        let items = erp
-            .read(&format!("api/v2.0/companies({})/items?$top=1", erp.company))
-            .await?;
-        erp.item = items["value"][0]["number"]
-            .as_str()
-            .context("the company has no item")?
-            .to_owned();
+        let path = format!(
+            "api/v2.0/companies({})/items?$filter=number eq '{}'",
+            erp.company, erp.item
+        );
+        let items = erp.read(&path).await?;
         erp.item_as_json = items["value"][0].to_string().into();
         Ok(erp)
     }
@@ -331,9 +335,9 @@ impl Erp {
     }
 
     async fn rename(&self, name: &str) -> Result<()> {
-        let act = json!({ "item": self.item, "displayName": name });
+        let act = json!({ "number": self.item, "name": name });
         self.client
-            .post(format!("{}/_office/rename", self.address))
+            .post(format!("{}/_office/change-item", self.address))
             .json(&act)
             .send()
             .await?
