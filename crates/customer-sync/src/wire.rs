@@ -61,14 +61,18 @@ impl Stored for Mirror {
                     changed_paths: changed_paths.iter().map(ToString::to_string).collect(),
                 };
                 Draft {
+                    erp: Some(customer.erp.to_string()),
+                    channel: customer.shop.as_ref().map(|(channel, _)| channel.to_string()),
                     occurred_at: Some(customer.modified_at.0),
                     ..Draft::new(CHANGED, message.encode_to_vec())
                 }
             }
-            Event::Deleted { number } => {
-                let number = number.as_ref().map(ToString::to_string).unwrap_or_default();
-                let message = customers::CustomerDeleted { number };
+            Event::Deleted { erp, number } => {
+                let message = customers::CustomerDeleted {
+                    number: number.to_string(),
+                };
                 Draft {
+                    erp: Some(erp.to_string()),
                     deleted: true,
                     ..Draft::new(DELETED, message.encode_to_vec())
                 }
@@ -82,10 +86,11 @@ impl Stored for Mirror {
 }
 
 fn read_mirrored(recorded: &Recorded) -> Result<Event, WireError> {
+    let erp = ErpCode::parse(recorded.event.erp.as_deref().unwrap_or_default())?;
     match recorded.event.kind.as_str() {
         CHANGED => {
             let message = customers::CustomerChanged::decode(recorded.event.payload.clone())?;
-            let customer = read_customer(message.customer.ok_or(WireError::Missing("customer"))?)?;
+            let customer = read_customer(erp, message.customer.ok_or(WireError::Missing("customer"))?)?;
             Ok(Event::Changed {
                 customer: Box::new(customer),
                 changed_paths: vec![],
@@ -94,7 +99,8 @@ fn read_mirrored(recorded: &Recorded) -> Result<Event, WireError> {
         DELETED => {
             let message = customers::CustomerDeleted::decode(recorded.event.payload.clone())?;
             Ok(Event::Deleted {
-                number: CustomerNumber::parse_optional(&message.number)?,
+                erp,
+                number: CustomerNumber::parse(&message.number)?,
             })
         }
         other => Err(WireError::Kind(other.to_owned())),
@@ -228,7 +234,7 @@ fn write_customer(customer: &Customer) -> customers::Customer {
     }
 }
 
-fn read_customer(message: customers::Customer) -> Result<Customer, WireError> {
+fn read_customer(erp: ErpCode, message: customers::Customer) -> Result<Customer, WireError> {
     let block = match message.block() {
         customers::CustomerBlock::Ship => Block::Ship,
         customers::CustomerBlock::Invoice => Block::Invoice,
@@ -237,6 +243,7 @@ fn read_customer(message: customers::Customer) -> Result<Customer, WireError> {
     };
     let channel = ChannelCode::parse_optional(&message.channel)?;
     Ok(Customer {
+        erp,
         system_id: SystemId::parse(&message.system_id)?,
         number: CustomerNumber::parse(&message.number)?,
         shop: channel.map(|channel| (channel, message.shop_customer_number)),
@@ -258,8 +265,9 @@ fn read_customer(message: customers::Customer) -> Result<Customer, WireError> {
 }
 
 /// The ERP's customer without its personal part, which is sealed by the caller.
-pub fn observed(seen: &CustomerObserved, personal: Sealed) -> Customer {
+pub fn observed(erp: &ErpCode, seen: &CustomerObserved, personal: Sealed) -> Customer {
     Customer {
+        erp: erp.clone(),
         system_id: seen.system_id,
         number: seen.number.clone(),
         shop: seen.shop.clone(),

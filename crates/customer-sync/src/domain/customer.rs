@@ -3,12 +3,15 @@
 use std::convert::Infallible;
 
 use millrace_event_store::Decider;
-use millrace_values::{ChannelCode, CustomerNumber, LanguageTag, PriceGroup, SystemId, Timestamp};
+use millrace_values::{
+    ChannelCode, CustomerNumber, ErpCode, LanguageTag, PriceGroup, SystemId, Timestamp,
+};
 
 use super::Sealed;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Customer {
+    pub erp: ErpCode,
     pub system_id: SystemId,
     pub number: CustomerNumber,
     /// Channel and number of the shop that created it.
@@ -47,7 +50,8 @@ pub enum Event {
         changed_paths: Vec<&'static str>,
     },
     Deleted {
-        number: Option<CustomerNumber>,
+        erp: ErpCode,
+        number: CustomerNumber,
     },
 }
 
@@ -79,7 +83,8 @@ impl Decider for Mirror {
                 }
             }
             (Some(known), Command::ObserveGone) => vec![Event::Deleted {
-                number: Some(known.number.clone()),
+                erp: known.erp.clone(),
+                number: known.number.clone(),
             }],
             (None, Command::ObserveGone) => vec![],
         };
@@ -157,10 +162,8 @@ mod tests {
     fn a_customer_that_is_gone_is_told_once() {
         given::<Mirror>([seen(customer())])
             .when(Command::ObserveGone)
-            .then([Event::Deleted {
-                number: Some(CustomerNumber::parse("10000").unwrap()),
-            }]);
-        given::<Mirror>([seen(customer()), Event::Deleted { number: None }])
+            .then([gone()]);
+        given::<Mirror>([seen(customer()), gone()])
             .when(Command::ObserveGone)
             .then_nothing();
     }
@@ -185,6 +188,13 @@ mod tests {
         }
     }
 
+    fn gone() -> Event {
+        Event::Deleted {
+            erp: ErpCode::parse("bc-main").unwrap(),
+            number: CustomerNumber::parse("10000").unwrap(),
+        }
+    }
+
     fn living_at(place: &str) -> Box<Customer> {
         let mut customer = customer();
         customer.personal.fingerprint = place.as_bytes().to_vec();
@@ -193,6 +203,7 @@ mod tests {
 
     fn customer() -> Box<Customer> {
         Box::new(Customer {
+            erp: ErpCode::parse("bc-main").unwrap(),
             system_id: SystemId::parse("5d115c9c-44e3-ea11-bb43-000d3a2feca1").unwrap(),
             number: CustomerNumber::parse("10000").unwrap(),
             shop: None,

@@ -13,7 +13,7 @@ use millrace_event_store::{Cause, Database, SealError, Sealer, StoreError};
 use millrace_service_kit::auth::Caller;
 use millrace_service_kit::trace::TraceContext;
 use millrace_service_kit::{Clock, Ids, rejection};
-use millrace_values::{Channel, ChannelCode, Channels, Currency, LanguageTag, SystemId};
+use millrace_values::{Channel, ChannelCode, Channels, Currency, CustomerNumber, LanguageTag, SystemId};
 use prost::Message;
 use tonic::{Request, Response, Status};
 use tracing::error;
@@ -51,14 +51,20 @@ impl CustomerService for Customers {
             rejection::bad_request("by", "name number, system_id or shop_customer_number")
         })?;
         let (by, name) = match &asked {
-            Asked::Number(number) => (By::Number(number), number.clone()),
+            Asked::Number(number) => {
+                let number = CustomerNumber::parse(number)
+                    .map_err(|error| rejection::bad_request("number", error.to_string()))?
+                    .to_string();
+                (By::Number(number.clone()), number)
+            }
             Asked::SystemId(id) => {
                 let id = SystemId::parse(id)
                     .map_err(|error| rejection::bad_request("system_id", error.to_string()))?;
                 (By::SystemId(id), id.to_string())
             }
             Asked::ShopCustomerNumber(number) => {
-                (By::ShopNumber(&channel.code, number), number.clone())
+                let number = shop_number(number)?;
+                (By::ShopNumber(&channel.code, number), number.to_owned())
             }
         };
         let found = read_model::find(&self.database, &channel.erp, by)
@@ -98,6 +104,9 @@ impl CustomerService for Customers {
             1..=MOST => page_size,
             _ => return Err(rejection::bad_request("page_size", "at most 1000")),
         };
+        // The token is the last number of the page before.
+        CustomerNumber::parse_optional(&page_token)
+            .map_err(|_| rejection::bad_request("page_token", "was not given by this call"))?;
         let limit = i64::from(size) + 1;
         let listed = read_model::list(
             &self.database,
@@ -181,13 +190,7 @@ impl Customers {
 
 #[expect(clippy::result_large_err, reason = "tonic's own error type")]
 fn wanted(channel: &Channel, message: RegisterCustomerRequest) -> Result<Wanted, Status> {
-    let number = message.shop_customer_number.trim();
-    if number.is_empty() || number.chars().count() > 50 || number.chars().any(char::is_control) {
-        return Err(rejection::bad_request(
-            "shop_customer_number",
-            "1 to 50 printable characters",
-        ));
-    }
+    let number = shop_number(&message.shop_customer_number)?;
     let personal = message
         .personal
         .ok_or_else(|| rejection::bad_request("personal", "is missing"))?;
@@ -203,6 +206,13 @@ fn wanted(channel: &Channel, message: RegisterCustomerRequest) -> Result<Wanted,
         .flatten()
     {
         check(address)?;
+    }
+    for (field, text, limit) in [
+        ("email", &personal.email, 80),
+        ("phone", &personal.phone, 30),
+        ("vat_registration_number", &personal.vat_registration_number, 20),
+    ] {
+        printable(field, text, limit)?;
     }
     let currency = match message.currency_code.as_str() {
         "" => channel.currency,
@@ -225,6 +235,30 @@ fn wanted(channel: &Channel, message: RegisterCustomerRequest) -> Result<Wanted,
     })
 }
 
+/// The number a shop gives a customer.
+#[expect(clippy::result_large_err, reason = "tonic's own error type")]
+fn shop_number(text: &str) -> Result<&str, Status> {
+    let number = text.trim();
+    if number.is_empty() || number.chars().count() > 50 || number.chars().any(char::is_control) {
+        return Err(rejection::bad_request(
+            "shop_customer_number",
+            "1 to 50 printable characters",
+        ));
+    }
+    Ok(number)
+}
+
+#[expect(clippy::result_large_err, reason = "tonic's own error type")]
+fn printable(field: &str, text: &str, limit: usize) -> Result<(), Status> {
+    if text.chars().count() > limit || text.chars().any(char::is_control) {
+        return Err(rejection::bad_request(
+            format!("personal.{field}"),
+            format!("at most {limit} printable characters"),
+        ));
+    }
+    Ok(())
+}
+
 /// Lengths are Business Central's. What offends is not repeated: it is personal.
 #[expect(clippy::result_large_err, reason = "tonic's own error type")]
 fn check(address: &Address) -> Result<(), Status> {
@@ -239,12 +273,7 @@ fn check(address: &Address) -> Result<(), Status> {
         ("contact_name", &address.contact_name, 100),
     ];
     for (field, text, limit) in fields {
-        if text.chars().count() > limit || text.chars().any(char::is_control) {
-            return Err(rejection::bad_request(
-                format!("personal.{field}"),
-                format!("at most {limit} printable characters"),
-            ));
-        }
+        printable(field, text, limit)?;
     }
     let country = &address.country_code;
     if country.len() != 2 || !country.bytes().all(|letter| letter.is_ascii_uppercase()) {

@@ -56,7 +56,7 @@ impl Sink for MirrorSink {
                     };
                     commands.push((
                         stream,
-                        Command::Observe(Box::new(wire::observed(seen, personal))),
+                        Command::Observe(Box::new(wire::observed(&self.erp, seen, personal))),
                     ));
                 }
                 Observed::CustomerGone(id) => {

@@ -60,7 +60,7 @@ impl Projection for Customers {
 
 /// By what a customer is looked up.
 pub enum By<'a> {
-    Number(&'a str),
+    Number(String),
     SystemId(SystemId),
     ShopNumber(&'a ChannelCode, &'a str),
 }

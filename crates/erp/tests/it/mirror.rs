@@ -89,6 +89,10 @@ impl Mirror {
         Ok(page.more)
     }
 
+    pub fn cursor(&self, flow: Flow) -> Option<Cursor> {
+        self.cursors.get(&flow).cloned()
+    }
+
     /// What is known here and not there is gone.
     pub async fn compare(&mut self, erp: &dyn Erp, flow: Flow) -> Result<(), ErpError> {
         let there: BTreeSet<Uuid> = erp

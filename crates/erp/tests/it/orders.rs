@@ -9,8 +9,8 @@ use millrace_erp::{Erp, ErpError, Flow};
 use millrace_erp_simulator::Config;
 use millrace_erp_simulator::faults::{Kind, Rule, When};
 use millrace_values::{
-    Amount, ChannelCode, Currency, CustomerNumber, OrderNumber, Percentage, Quantity, Sku,
-    Timestamp, UnitPrice,
+    Amount, ChannelCode, Currency, CustomerNumber, LocationCode, OrderNumber, Percentage, Quantity,
+    Sku, Timestamp, UnitPrice,
 };
 use serde_json::json;
 
@@ -77,7 +77,7 @@ async fn order(world: &World, number: &str) -> NewOrder {
             line_number: 1,
             item: Sku::parse("SOLD-1").unwrap(),
             variant: None,
-            location: None,
+            location: Some(LocationCode::parse("MAIN").unwrap()),
             quantity: Quantity::from(2),
             unit: None,
             unit_price: UnitPrice::new(euro(), "100".parse().unwrap()).unwrap(),

@@ -21,11 +21,19 @@ pub async fn world() -> World {
 
 /// The demo company without it.
 pub async fn standard_world() -> World {
+    standard_world_with(|_| {}).await
+}
+
+pub async fn standard_world_with(change: impl FnOnce(&mut Settings)) -> World {
     let config = Config {
         companion: false,
         ..Config::default()
     };
-    world_with(config, |settings| settings.level = Level::Standard).await
+    world_with(config, |settings| {
+        settings.level = Level::Standard;
+        change(settings);
+    })
+    .await
 }
 
 pub async fn world_with(config: Config, change: impl FnOnce(&mut Settings)) -> World {
@@ -51,7 +59,7 @@ pub fn settings(simulator: &Simulator) -> Settings {
         "client_id": "millrace-demo",
         "client_secret": "millrace-demo",
         "local_currency": "EUR",
-        "default_location": "EAST",
+        "default_location": "MAIN",
         "limits": { "timeout": "5s", "write_timeout": "2s" },
         "reading": { "page_size": 7 },
     }))
