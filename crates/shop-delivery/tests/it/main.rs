@@ -1,0 +1,9 @@
+//! The service in-process: topics from logs the test writes, a real gRPC client over loopback. On SQLite with the embedded bus,
+//! and where it says so on real Kafka and PostgreSQL.
+
+mod convergence;
+mod feed;
+mod harness;
+mod kafka;
+mod reading;
+mod source;
