@@ -73,11 +73,6 @@ pub fn guid(value: Uuid) -> Value {
     Value::from(value.to_string())
 }
 
-/// The system id of a record with such a code, or BC's empty id.
-pub fn optional_guid(value: Option<Uuid>) -> Value {
-    guid(value.unwrap_or(Uuid::nil()))
-}
-
 /// `#[serde(with)]` for a decimal that is a JSON number.
 pub mod wire {
     use rust_decimal::Decimal;

@@ -66,6 +66,7 @@ pub(super) fn items(world: &Arc<World>, call: &Call) -> Result<Answer, Refusal> 
             parent: None,
             keep: &|_| true,
             render: &|item: &Item| render_item(tables, boundary, item),
+            within: None,
         };
         collection(call, &source, nothing)
     })
@@ -129,6 +130,7 @@ pub(super) fn variants(world: &Arc<World>, call: &Call) -> Result<Answer, Refusa
             parent: Some("itemId"),
             keep: &|_| true,
             render: &render,
+            within: None,
         };
         collection(call, &source, nothing)
     })
@@ -173,6 +175,7 @@ pub(super) fn prices(world: &Arc<World>, call: &Call) -> Result<Answer, Refusal>
             parent: Some("itemId"),
             keep: &|_| true,
             render: &render,
+            within: None,
         };
         collection(call, &source, nothing)
     })

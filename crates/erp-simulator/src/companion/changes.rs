@@ -43,7 +43,7 @@ const STATUS: Schema = Schema {
     entity: "statusEntry",
     set: "statusEntries",
     properties: &[],
-    navigations: &[many("lines", "statusLine")],
+    navigations: &[many("lines", "statusLine", "")],
     insert: false,
     modify: false,
     delete: false,
@@ -81,6 +81,7 @@ pub(super) fn list(world: &Arc<World>, call: &Call) -> Result<Answer, Refusal> {
             parent: None,
             keep: &|_| true,
             render: &|entry: &QueueEntry| rendered(change(entry)),
+            within: None,
         };
         collection(call, &source, nothing)
     })

@@ -76,6 +76,7 @@ pub(super) fn list(world: &Arc<World>, call: &Call) -> Result<Answer, Refusal> {
             parent: None,
             keep: &|_| true,
             render: &|customer: &Customer| render(customer, &marks.local_currency, boundary),
+            within: None,
         };
         collection(call, &source, nothing)
     })

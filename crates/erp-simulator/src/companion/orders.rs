@@ -72,7 +72,7 @@ const ENTRY: Schema = Schema {
         ro("systemRowVersion", Kind::Integer),
         ro("boundary", Kind::Integer),
     ],
-    navigations: &[many("lines", "bufferedOrderLine")],
+    navigations: &[many("lines", "bufferedOrderLine", "")],
     insert: true,
     modify: false,
     delete: false,
@@ -126,6 +126,7 @@ pub(super) fn read(world: &Arc<World>, call: &Call, key: Option<&str>) -> Result
             parent: None,
             keep: &|_| true,
             render: &|entry: &BufferEntry| render(entry, &marks.local_currency, boundary),
+            within: None,
         };
         collection(call, &source, expand)
     })

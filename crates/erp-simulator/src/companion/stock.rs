@@ -55,6 +55,7 @@ pub(super) fn figures(world: &Arc<World>, call: &Call) -> Result<Answer, Refusal
             parent: Some("itemId"),
             keep: &|_| true,
             render: &|figure: &Figure| render(tables, figure, now, boundary),
+            within: None,
         };
         collection(call, &source, nothing)
     })

@@ -173,6 +173,9 @@ pub struct Customer {
     pub shipment_method: String,
     pub salesperson: String,
     pub bill_to: String,
+    /// What the API keeps and nothing computes with.
+    #[serde(default)]
+    pub extra: BTreeMap<String, Value>,
 }
 
 /// A row of a table nobody computes with: codes, contacts, locations. Fields are named as the API names them.
@@ -243,6 +246,9 @@ pub struct Document {
     pub released: bool,
     pub agent: String,
     pub tracking: String,
+    /// What the API keeps and nothing computes with.
+    #[serde(default)]
+    pub extra: BTreeMap<String, Value>,
     pub lines: Vec<DocumentLine>,
 }
 

@@ -76,6 +76,13 @@ impl<R: Row> Table<R> {
         self.rows.is_empty()
     }
 
+    /// Adds rows to a table that is not part of a database, such as the lines of a document.
+    pub fn extend(&mut self, rows: impl IntoIterator<Item = R>) {
+        for row in rows {
+            self.insert(Arc::new(row));
+        }
+    }
+
     pub(super) fn remove(&mut self, row: &R) {
         let id = row.id();
         self.rows.remove(&id);

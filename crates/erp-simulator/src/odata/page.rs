@@ -28,6 +28,8 @@ pub struct Source<'a, R> {
     /// Which rows of the table belong to the entity.
     pub keep: &'a dyn Fn(&R) -> bool,
     pub render: &'a dyn Fn(&R) -> Rendered,
+    /// Only records whose property has this id, as below a parent's address.
+    pub within: Option<(&'a str, Uuid)>,
 }
 
 /// A page, before `$select`.
@@ -67,9 +69,13 @@ pub fn read<R: Row>(source: &Source<'_, R>, query: &Query) -> Result<Found<R>, R
             continue;
         }
         let record = (source.render)(row);
-        if filter
-            .as_ref()
-            .is_some_and(|filter| !filter.matches(&record))
+        let inside = |(field, id): (&str, Uuid)| {
+            record.get(field).and_then(Value::as_str) == Some(id.to_string().as_str())
+        };
+        if source.within.is_some_and(|within| !inside(within))
+            || filter
+                .as_ref()
+                .is_some_and(|filter| !filter.matches(&record))
         {
             continue;
         }
@@ -113,7 +119,11 @@ fn candidates<'a, R: Row>(
     start: Option<Uuid>,
 ) -> Box<dyn Iterator<Item = &'a Arc<R>> + 'a> {
     let table = source.table;
+    let within = source.within;
     let ids = |field: &str| -> Option<Vec<Uuid>> {
+        if let Some((_, id)) = within.filter(|(name, _)| *name == field) {
+            return Some(vec![id]);
+        }
         let mut ids: Vec<Uuid> = filter?
             .only(field)?
             .iter()

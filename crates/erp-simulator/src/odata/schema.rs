@@ -34,6 +34,8 @@ pub struct Navigation {
     pub name: &'static str,
     pub target: &'static str,
     pub many: bool,
+    /// One: our property with the target's id. Many: the target's property with our id.
+    pub link: &'static str,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -66,19 +68,21 @@ pub const fn ro(name: &'static str, kind: Kind) -> Property {
     }
 }
 
-pub const fn one(name: &'static str, target: &'static str) -> Navigation {
+pub const fn one(name: &'static str, target: &'static str, link: &'static str) -> Navigation {
     Navigation {
         name,
         target,
         many: false,
+        link,
     }
 }
 
-pub const fn many(name: &'static str, target: &'static str) -> Navigation {
+pub const fn many(name: &'static str, target: &'static str, link: &'static str) -> Navigation {
     Navigation {
         name,
         target,
         many: true,
+        link,
     }
 }
 

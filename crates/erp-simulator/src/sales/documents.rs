@@ -55,6 +55,7 @@ pub fn draft(tx: &Transaction<'_>, kind: DocumentKind, customer: &Customer) -> D
         released: false,
         agent: String::new(),
         tracking: String::new(),
+        extra: std::collections::BTreeMap::new(),
         lines: Vec::new(),
     }
 }

@@ -1,4 +1,11 @@
 //! The simulator over real HTTP: what it promises to those who test their integrations with it.
 
 mod companion;
+mod facts;
+mod faults;
+mod keeping;
+mod limits;
+mod odata;
 mod rig;
+mod standard;
+mod webhooks;

@@ -1,0 +1,204 @@
+//! The dialect's traps.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::rig::{Rig, answer};
+
+#[tokio::test]
+async fn pages_follow_the_next_link_until_there_is_none_and_show_every_row_once() {
+    let rig = Rig::start().await;
+    for base in [
+        rig.standard("items"),
+        rig.standard("items?$orderby=displayName desc"),
+        rig.companion("stockFigures"),
+    ] {
+        let whole = rig.rows(&base).await;
+        let (mut url, mut seen, mut pages) = (base.clone(), Vec::new(), 0);
+        loop {
+            let request = rig
+                .request(Method::GET, &url)
+                .header("prefer", "odata.maxpagesize=7");
+            let (status, body) = answer(request).await;
+            assert_eq!(status, 200, "{body}");
+            let rows = body["value"].as_array().expect("rows").clone();
+            assert!(rows.len() <= 7);
+            seen.extend(rows);
+            pages += 1;
+            match body["@odata.nextLink"].as_str() {
+                Some(next) => url = next.to_owned(),
+                None => break,
+            }
+        }
+        assert_eq!(seen.len(), whole.len(), "{base}");
+        let strip = |rows: &[Value]| {
+            rows.iter()
+                .map(|row| row["@odata.etag"].clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(strip(&seen), strip(&whole), "{base}");
+        assert_eq!(pages, whole.len().div_ceil(7), "{base}");
+    }
+}
+
+#[tokio::test]
+async fn top_gives_no_next_link_though_there_is_more() {
+    let rig = Rig::start().await;
+    let (_, body) = rig.get(&rig.standard("items?$top=3")).await;
+    assert_eq!(body["value"].as_array().map(Vec::len), Some(3));
+    assert!(body.get("@odata.nextLink").is_none());
+}
+
+#[tokio::test]
+async fn or_is_refused_across_fields_and_works_within_one() {
+    let rig = Rig::start().await;
+    let (status, body) = rig
+        .get(&rig.standard("items?$filter=number eq '1000' or displayName eq 'x'"))
+        .await;
+    assert_eq!(
+        (status, &body["error"]["code"]),
+        (400, &json!("BadRequest"))
+    );
+    let rows = rig
+        .rows(&rig.standard("items?$filter=number eq '1000' or number eq '1001'"))
+        .await;
+    assert_eq!(rows.len(), 2);
+}
+
+#[tokio::test]
+async fn lambdas_are_ignored_without_a_word() {
+    let rig = Rig::start().await;
+    let all = rig.rows(&rig.standard("items")).await;
+    let filtered = rig
+        .rows(&rig.standard("items?$filter=itemVariants/any(v: v/code eq 'NOPE')"))
+        .await;
+    assert_eq!(filtered.len(), all.len());
+}
+
+#[tokio::test]
+async fn filters_compare_texts_numbers_dates_and_flags() {
+    let rig = Rig::start().await;
+    let count = async |filter: &str| {
+        rig.rows(&rig.standard(&format!("items?$filter={filter}")))
+            .await
+            .len()
+    };
+    assert_eq!(count("unitPrice lt 10 and type eq 'Inventory'").await, 2);
+    assert_eq!(
+        count("startswith(number,'9') and blocked eq false").await,
+        2
+    );
+    assert_eq!(count("not startswith(number,'1')").await, 2);
+    assert_eq!(count("contains(displayName,'kontor')").await, 2);
+    assert_eq!(
+        count("lastModifiedDateTime ge 2026-11-22T10:00:00.000Z").await,
+        49
+    );
+    assert_eq!(
+        count("lastModifiedDateTime gt 2026-11-22T10:00:00.000Z").await,
+        0
+    );
+}
+
+#[tokio::test]
+async fn unknown_names_and_wrong_types_are_refused() {
+    let rig = Rig::start().await;
+    for query in [
+        "$filter=colour eq 'red'",
+        "$select=colour",
+        "$orderby=colour",
+        "$expand=colour",
+        "$filter=unitPrice eq 'cheap'",
+        "$filter=number eq 5",
+        "$filter=number eq",
+        "$search=chair",
+    ] {
+        let (status, body) = rig.get(&rig.standard(&format!("items?{query}"))).await;
+        assert_eq!(status, 400, "{query}: {body}");
+        assert!(
+            body["error"]["message"]
+                .as_str()
+                .is_some_and(|text| text.contains("CorrelationId:")),
+            "{body}"
+        );
+    }
+    let (status, _) = rig.get(&rig.standard("unicorns")).await;
+    assert_eq!(status, 404);
+}
+
+#[tokio::test]
+async fn select_and_expand_give_what_was_asked_for() {
+    let rig = Rig::start().await;
+    let query = "items?$filter=number eq '1000'&$select=number,displayName&$expand=itemVariants($select=code;$orderby=code desc),itemCategory";
+    let rows = rig.rows(&rig.standard(query)).await;
+    let codes: Vec<&str> = rows[0]["itemVariants"]
+        .as_array()
+        .expect("variants")
+        .iter()
+        .filter_map(|row| row["code"].as_str())
+        .collect();
+    assert_eq!(codes, ["WEISS", "NATUR", "ANTHRA"]);
+    assert_eq!(rows[0]["itemCategory"]["code"], "CHAIRS");
+    assert!(rows[0].get("unitPrice").is_none());
+    assert!(rows[0].get("@odata.etag").is_some());
+}
+
+#[tokio::test]
+async fn a_write_needs_the_etag_that_was_read() {
+    let rig = Rig::start().await;
+    let item = &rig
+        .rows(&rig.standard("items?$filter=number eq '1000'"))
+        .await[0];
+    let url = rig.standard(&format!("items({})", item["id"].as_str().expect("an id")));
+    let patch = |tag: Option<String>| {
+        let request = rig
+            .request(Method::PATCH, &url)
+            .json(&json!({ "displayName": "Neu" }));
+        match tag {
+            Some(tag) => answer(request.header("if-match", tag)),
+            None => answer(request),
+        }
+    };
+    assert_eq!(patch(None).await.0, 400);
+    let tag = item["@odata.etag"].as_str().expect("a tag").to_owned();
+    let (status, changed) = patch(Some(tag.clone())).await;
+    assert_eq!((status, &changed["displayName"]), (200, &json!("Neu")));
+    let (status, error) = patch(Some(tag)).await;
+    assert_eq!(
+        (status, &error["error"]["code"]),
+        (409, &json!("Request_EntityChanged"))
+    );
+    assert_eq!(patch(Some("*".to_owned())).await.0, 200);
+}
+
+#[tokio::test]
+async fn read_only_and_unknown_properties_cannot_be_written() {
+    let rig = Rig::start().await;
+    for (body, code) in [
+        (
+            json!({ "number": "X1", "inventory": 5 }),
+            "Application_ReadOnlyField",
+        ),
+        (
+            json!({ "number": "X1", "lastModifiedDateTime": "2026-01-01T00:00:00Z" }),
+            "Application_ReadOnlyField",
+        ),
+        (json!({ "number": "X1", "colour": "red" }), "BadRequest"),
+        (
+            json!({ "number": "X1", "displayName": "x".repeat(101) }),
+            "BadRequest",
+        ),
+        (json!({ "number": "X1", "unitPrice": "12" }), "BadRequest"),
+        (
+            json!({ "number": "X1", "itemCategoryCode": "NOPE" }),
+            "Application_FieldValidationException",
+        ),
+    ] {
+        let (status, error) = rig.post(&rig.standard("items"), &body).await;
+        assert_eq!(
+            (status, error["error"]["code"].as_str()),
+            (400, Some(code)),
+            "{body}"
+        );
+    }
+}
