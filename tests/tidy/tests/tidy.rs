@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use millrace_tidy::{
-    Complaint, Manifest, Text, event_types, files, forbidden_edges, forbidden_names, ignored_tests,
-    impurities, long_statements, manifest_habits, rows, rows_named, sleeps, too_long,
-    unexplained_targets, without_golden_file, workspace,
+    Complaint, Manifest, Text, dead_links, event_types, files, forbidden_edges, forbidden_names,
+    ignored_tests, impurities, long_statements, manifest_habits, rows, rows_named, sleeps,
+    too_long, unexplained_targets, without_golden_file, workspace,
 };
 
 fn rust() -> Vec<Text> {
@@ -100,6 +100,34 @@ fn long_sql_stands_in_sql_files() {
 fn make_help_explains_every_target() {
     let makefile = std::fs::read_to_string(workspace().join("Makefile")).unwrap();
     none(unexplained_targets(&makefile));
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let at_the_top = [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+    ];
+    let texts = at_the_top.iter().filter_map(|name| {
+        let text = std::fs::read_to_string(workspace().join(name)).ok()?;
+        Some(Text {
+            path: (*name).to_owned(),
+            text,
+        })
+    });
+    let documents: Vec<Text> = texts
+        .chain(files("crates", ".md"))
+        .chain(files("deploy", ".md"))
+        .collect();
+    assert!(documents.len() >= at_the_top.len());
+    let exists = |path: &str| workspace().join(path).exists();
+    none(
+        documents
+            .iter()
+            .flat_map(|file| dead_links(&file.path, &file.text, exists)),
+    );
 }
 
 #[test]
