@@ -11,10 +11,10 @@ use millrace_event_store::{SealError, Sealer, StoreError};
 use millrace_service_kit::metrics::Counter;
 use millrace_values::{Channel, Channels, CustomerNumber};
 use thiserror::Error;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::customers::{Customers, Newcomer, RegisterError};
-use crate::domain::{Command, HoldKind, HoldReason, Phase, Taken};
+use crate::domain::{Command, HoldKind, HoldReason, Order, Phase, Taken};
 use crate::orders::{Actor, Loaded, OrderError, Orders};
 use crate::read_model::Knowledge;
 use crate::wire;
@@ -217,7 +217,6 @@ impl Attempt {
     }
 
     async fn posted(&self, loaded: Loaded, placed: PlacedOrder) -> Result<Look, LookError> {
-        let number = loaded.taken.order.number.clone();
         let document = placed.document.number.clone();
         let command = Command::Posted {
             document: placed.document.into(),
@@ -225,24 +224,43 @@ impl Attempt {
             customer: placed.customer,
             booked_gross: placed.gross,
         };
-        let taken = self
-            .orders
-            .carry_out(loaded, command, &Actor::service())
-            .await?;
+        let taken = self.write_down(loaded, command).await?;
         self.figures.posted.inc();
-        info!(order.number = %number, order.channel = %taken.order.channel, document, "order {number} is {document} in the erp");
+        let Order {
+            number, channel, ..
+        } = &taken.order;
+        info!(order.number = %number, order.channel = %channel, document, "order {number} is {document} in the erp");
+        if let Some(difference) = taken.total_difference {
+            warn!(order.number = %number, %difference, "the erp booked order {number} with another total than the shop sold");
+        }
         Ok(Look::Done { asked: true })
     }
 
     async fn refused(&self, loaded: Loaded, reason: HoldReason) -> Result<Look, LookError> {
-        let number = loaded.taken.order.number.clone();
         let kind = reason.kind;
-        self.orders
-            .carry_out(loaded, Command::Refused { reason }, &Actor::service())
-            .await?;
+        let taken = self.write_down(loaded, Command::Refused { reason }).await?;
         self.figures.refused.inc();
+        let number = &taken.order.number;
         info!(order.number = %number, reason = ?kind, "order {number} was refused and is held");
         Ok(Look::Done { asked: true })
+    }
+
+    /// What the ERP said is not asked again because the order changed meanwhile: the ERP's status may have come first.
+    async fn write_down(&self, mut loaded: Loaded, command: Command) -> Result<Taken, LookError> {
+        let stream = loaded.stream.clone();
+        for _ in 0..TRIES {
+            match self
+                .orders
+                .carry_out(loaded, command.clone(), &Actor::service())
+                .await
+            {
+                Err(OrderError::Conflict) => {}
+                outcome => return Ok(outcome?),
+            }
+            let again = self.orders.load(&stream).await?;
+            loaded = again.ok_or(OrderError::Conflict)?;
+        }
+        Err(OrderError::Conflict.into())
     }
 
     fn not_now(&self, error: &ErpError) -> Look {

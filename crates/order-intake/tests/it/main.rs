@@ -1,0 +1,9 @@
+//! The service in-process, called over gRPC, against the simulator.
+
+mod bad_input;
+mod faults;
+mod operators;
+mod sale;
+mod shop;
+mod status;
+mod world;
