@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::client;
+use crate::demo::DemoArgs;
+use crate::system::{Selection, ServiceName};
 
 /// Carries items, prices, stock and customers from an ERP to webshops, and orders back, once.
 ///
@@ -71,6 +74,14 @@ pub enum Output {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run services in this process: `all`, or some by name.
+    Run(RunArgs),
+    /// A guided tour: the pretend ERP with a furniture company, all services, a scripted shop.
+    Demo(DemoArgs),
+    /// A pretend Business Central over HTTP, with switchable faults.
+    Simulate(millrace_erp_simulator::Args),
+    /// Make or change tables and topics. Safe to repeat and to run beside others.
+    Migrate(MigrateArgs),
     /// Look at the settings.
     #[command(subcommand)]
     Config(ConfigAction),
@@ -84,6 +95,43 @@ pub enum Command {
     /// Records that could not be processed: list, retry, drop.
     #[command(subcommand)]
     Parked(client::parked::ParkedCommand),
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// `all`, or services by name.
+    #[arg(required = true, value_name = "SERVICE", value_parser = service_names())]
+    pub services: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    /// Only these services; without any: all.
+    #[arg(value_name = "SERVICE", value_parser = service_names())]
+    pub services: Vec<String>,
+    /// Only say what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+fn service_names() -> PossibleValuesParser {
+    let names = ServiceName::value_variants()
+        .iter()
+        .map(|name| name.as_str());
+    PossibleValuesParser::new(std::iter::once("all").chain(names))
+}
+
+/// What the command line names.
+pub fn selection(names: &[String]) -> Selection {
+    if names.is_empty() || names.iter().any(|name| name == "all") {
+        return Selection::all();
+    }
+    Selection::of(
+        ServiceName::value_variants()
+            .iter()
+            .copied()
+            .filter(|service| names.iter().any(|name| name == service.as_str())),
+    )
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,8 +9,11 @@ use crate::cli::{Cli, Command};
 mod cli;
 mod client;
 mod commands;
+mod demo;
 mod exit;
 mod settings;
+mod stop;
+mod system;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -25,6 +28,10 @@ fn main() -> ExitCode {
     };
     let result = runtime.block_on(async {
         match cli.command {
+            Command::Run(args) => commands::run(&args, &cli.settings).await,
+            Command::Demo(args) => demo::run(&args, &cli.settings).await,
+            Command::Simulate(args) => commands::simulate(args).await,
+            Command::Migrate(args) => commands::migrate(&args, &cli.settings).await,
             Command::Config(action) => commands::config(&action, &cli.settings),
             Command::Order(command) => client::order::run(command, &cli.server).await,
             Command::Stock(command) => client::stock::run(command, &cli.server).await,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use millrace_erp::business_central;
+use millrace_event_bus::KafkaSettings;
 use millrace_service_kit::auth::{TokenSettings, Tokens};
 use millrace_service_kit::{Secret, grpc, settings, telemetry};
 use millrace_values::{Channel, Channels};
@@ -30,6 +31,11 @@ pub struct Settings {
     pub hooks: Listen,
     pub personal: Personal,
     pub services: Services,
+    pub catalog_sync: millrace_catalog_sync::Config,
+    pub customer_sync: millrace_customer_sync::Config,
+    pub order_intake: millrace_order_intake::Config,
+    pub stock_availability: millrace_stock_availability::Config,
+    pub shop_delivery: millrace_shop_delivery::Config,
     /// The ERP and its company.
     #[serde(default)]
     pub erp: Option<business_central::Settings>,
@@ -61,9 +67,7 @@ impl std::fmt::Debug for Database {
 #[serde(deny_unknown_fields)]
 pub struct Bus {
     pub kind: BusKind,
-    pub bootstrap: String,
-    pub prefix: String,
-    pub replication: i32,
+    pub kafka: KafkaSettings,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -103,17 +107,18 @@ pub struct Services {
 impl Settings {
     /// Reads defaults, file and environment, and checks what no single value can tell.
     pub fn load(file: Option<&Path>) -> Result<Self> {
-        Self::load_over(DEFAULTS, file)
+        Self::load_over(&[DEFAULTS], file)
     }
 
-    /// The same with other defaults: the demo has its own.
-    pub fn load_over(defaults: &str, file: Option<&Path>) -> Result<Self> {
+    /// The same with more defaults, each over the one before: the demo has its own.
+    pub fn load_over(defaults: &[&str], file: Option<&Path>) -> Result<Self> {
         let settings: Self = settings::load(defaults, file, std::env::vars())?;
         settings.channels()?;
         settings.tokens()?;
-        if settings.bus.kind == BusKind::Kafka && settings.bus.bootstrap.is_empty() {
+        if settings.bus.kind == BusKind::Kafka && settings.bus.kafka.bootstrap.is_empty() {
             return Err(WrongSettings(
-                "bus.bootstrap is empty: name at least one broker, e.g. \"kafka:9092\"".into(),
+                "bus.kafka.bootstrap is empty: name at least one broker, e.g. \"kafka:9092\""
+                    .into(),
             )
             .into());
         }

@@ -28,17 +28,20 @@ pub enum SettingsError {
     Wrong(String),
 }
 
-/// Reads the settings. A variable ending in `_FILE` gives the value of the same variable without the ending from a file,
+/// Reads the settings; of the defaults each goes over the one before. A variable ending in `_FILE` gives the value of the same variable without the ending from a file,
 /// so that secrets need not stand in the environment.
 ///
 /// # Errors
 /// A file that cannot be read, a key that is unknown, or a value that does not fit; the message names it.
 pub fn load<T: DeserializeOwned>(
-    defaults: &str,
+    defaults: &[&str],
     file: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<T, SettingsError> {
-    let mut builder = Config::builder().add_source(File::from_str(defaults, FileFormat::Toml));
+    let mut builder = Config::builder();
+    for text in defaults {
+        builder = builder.add_source(File::from_str(text, FileFormat::Toml));
+    }
     if let Some(path) = file {
         let text = std::fs::read_to_string(path).map_err(|source| SettingsError::File {
             path: path.into(),
@@ -131,7 +134,7 @@ mod tests {
 
     fn with_environment(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         load(
-            DEFAULTS,
+            &[DEFAULTS],
             None,
             variables
                 .iter()
@@ -174,7 +177,7 @@ mod tests {
     fn a_broken_file_is_named_with_its_line() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "[kafka\n").unwrap();
-        let error = load::<Settings>(DEFAULTS, Some(file.path()), []).unwrap_err();
+        let error = load::<Settings>(&[DEFAULTS], Some(file.path()), []).unwrap_err();
         assert!(
             error.to_string().contains(file.path().to_str().unwrap()),
             "{error}"

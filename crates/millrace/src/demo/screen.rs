@@ -15,7 +15,10 @@ pub struct Screen {
 #[expect(clippy::print_stdout, reason = "the demo speaks to a person")]
 impl Screen {
     pub fn new() -> Self {
-        Self { step: 0, terminal: std::io::stdout().is_terminal() }
+        Self {
+            step: 0,
+            terminal: std::io::stdout().is_terminal(),
+        }
     }
 
     pub fn line(&self, text: &str) {
@@ -26,7 +29,12 @@ impl Screen {
     ///
     /// # Errors
     /// The step failed or took longer than `at_most`; the error names it.
-    pub async fn step<T>(&mut self, title: &str, at_most: Duration, work: impl Future<Output = Result<(T, Vec<String>)>>) -> Result<T> {
+    pub async fn step<T>(
+        &mut self,
+        title: &str,
+        at_most: Duration,
+        work: impl Future<Output = Result<(T, Vec<String>)>>,
+    ) -> Result<T> {
         self.step += 1;
         let began = Instant::now();
         println!("\n{}. {title}", self.step);
@@ -49,12 +57,17 @@ impl Screen {
 
 fn waiting(title: &str) -> ProgressBar {
     let bar = ProgressBar::new_spinner().with_message(title.to_owned());
-    let style = ProgressStyle::with_template("   {spinner} {elapsed} {wide_msg}").expect("the template is valid");
+    let style = ProgressStyle::with_template("   {spinner} {elapsed} {wide_msg}")
+        .expect("the template is valid");
     bar.set_style(style);
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
 }
 
 pub fn took(elapsed: Duration) -> String {
-    if elapsed < Duration::from_secs(1) { format!("{} ms", elapsed.as_millis()) } else { format!("{:.1} s", elapsed.as_secs_f64()) }
+    if elapsed < Duration::from_secs(1) {
+        format!("{} ms", elapsed.as_millis())
+    } else {
+        format!("{:.1} s", elapsed.as_secs_f64())
+    }
 }

@@ -10,8 +10,8 @@ use millrace_contract::order::v1::{OrderState, OrderView, SubmitOrderRequest, Wa
 use millrace_contract::personal::v1::{Address, Personal};
 use millrace_contract::stock::v1::stock_service_client::StockServiceClient;
 use millrace_contract::stock::v1::{
-    Availability, BatchGetAvailabilityRequest, GetAvailabilityRequest, Sku, StreamAvailabilityRequest, WatchAvailabilityRequest,
-    WatchAvailabilityResponse,
+    Availability, BatchGetAvailabilityRequest, GetAvailabilityRequest, Sku,
+    StreamAvailabilityRequest, WatchAvailabilityRequest, WatchAvailabilityResponse,
 };
 use millrace_contract::values::v1::{Decimal, Money, Quantity};
 use millrace_contract::webshop_orders::v1::{Buyer, Order, OrderLine, OrderTotals};
@@ -55,7 +55,10 @@ impl Shop {
     }
 
     pub async fn count_items(&mut self) -> Result<usize> {
-        let request = ExportItemsRequest { channel: CHANNEL.into(), include_unreleased: true };
+        let request = ExportItemsRequest {
+            channel: CHANNEL.into(),
+            include_unreleased: true,
+        };
         let mut export = self.catalog.export_items(request).await?.into_inner();
         let mut count = 0;
         while export.message().await?.is_some() {
@@ -68,9 +71,18 @@ impl Shop {
     pub async fn count_prices(&mut self) -> Result<usize> {
         let (mut count, mut page_token) = (0, String::new());
         loop {
-            let request = ListPricesRequest { channel: CHANNEL.into(), item_number: String::new(), page_size: 1000, page_token };
+            let request = ListPricesRequest {
+                channel: CHANNEL.into(),
+                item_number: String::new(),
+                page_size: 1000,
+                page_token,
+            };
             let page = self.catalog.list_prices(request).await?.into_inner();
-            count += page.prices.iter().map(|price| price.tiers.len()).sum::<usize>();
+            count += page
+                .prices
+                .iter()
+                .map(|price| price.tiers.len())
+                .sum::<usize>();
             page_token = page.next_page_token;
             if page_token.is_empty() {
                 return Ok(count);
@@ -87,8 +99,16 @@ impl Shop {
                 skus: some.iter().map(sku).collect(),
                 ..Default::default()
             };
-            let answer = self.stock.batch_get_availability(request).await?.into_inner();
-            known += answer.availabilities.iter().filter(|availability| availability.known).count();
+            let answer = self
+                .stock
+                .batch_get_availability(request)
+                .await?
+                .into_inner();
+            known += answer
+                .availabilities
+                .iter()
+                .filter(|availability| availability.known)
+                .count();
         }
         Ok(known)
     }
@@ -97,26 +117,50 @@ impl Shop {
     pub async fn stream_known(&mut self, keys: &[(String, String)]) -> Result<usize> {
         let questions: Vec<_> = keys
             .iter()
-            .map(|key| StreamAvailabilityRequest { channel: CHANNEL.into(), sku: Some(sku(key)), by_location: false })
+            .map(|key| StreamAvailabilityRequest {
+                channel: CHANNEL.into(),
+                sku: Some(sku(key)),
+                by_location: false,
+            })
             .collect();
-        let mut answers = self.stock.stream_availability(tokio_stream::iter(questions)).await?.into_inner();
+        let mut answers = self
+            .stock
+            .stream_availability(tokio_stream::iter(questions))
+            .await?
+            .into_inner();
         let mut known = 0;
         while let Some(answer) = answers.message().await? {
-            known += usize::from(answer.availability.is_some_and(|availability| availability.known));
+            known += usize::from(
+                answer
+                    .availability
+                    .is_some_and(|availability| availability.known),
+            );
         }
         Ok(known)
     }
 
     pub async fn available(&mut self, item: &str, variant: &str) -> Result<Number> {
         let sku = Some(sku(&(item.to_owned(), variant.to_owned())));
-        let request = GetAvailabilityRequest { channel: CHANNEL.into(), sku, ..Default::default() };
+        let request = GetAvailabilityRequest {
+            channel: CHANNEL.into(),
+            sku,
+            ..Default::default()
+        };
         let answer = self.stock.get_availability(request).await?.into_inner();
-        Self::figure(answer.availability.as_ref()).with_context(|| format!("stock of item {item} is unknown"))
+        Self::figure(answer.availability.as_ref())
+            .with_context(|| format!("stock of item {item} is unknown"))
     }
 
-    pub async fn watch_stock(&mut self, item: &str) -> Result<Streaming<WatchAvailabilityResponse>> {
+    pub async fn watch_stock(
+        &mut self,
+        item: &str,
+    ) -> Result<Streaming<WatchAvailabilityResponse>> {
         let skus = vec![sku(&(item.to_owned(), String::new()))];
-        let request = WatchAvailabilityRequest { channel: CHANNEL.into(), skus, by_location: false };
+        let request = WatchAvailabilityRequest {
+            channel: CHANNEL.into(),
+            skus,
+            by_location: false,
+        };
         Ok(self.stock.watch_availability(request).await?.into_inner())
     }
 
@@ -129,20 +173,37 @@ impl Shop {
 
     /// The price with tax that this shop's customers pay for one piece.
     pub async fn price(&mut self, item: &str) -> Result<Number> {
-        let request = ListPricesRequest { channel: CHANNEL.into(), item_number: item.into(), ..Default::default() };
+        let request = ListPricesRequest {
+            channel: CHANNEL.into(),
+            item_number: item.into(),
+            ..Default::default()
+        };
         let prices = self.catalog.list_prices(request).await?.into_inner().prices;
         let tier = prices
             .iter()
-            .filter(|price| price.key.as_ref().is_some_and(|key| key.price_group == "RETAIL" && key.variant_code.is_empty()))
+            .filter(|price| {
+                price
+                    .key
+                    .as_ref()
+                    .is_some_and(|key| key.price_group == "RETAIL" && key.variant_code.is_empty())
+            })
             .flat_map(|price| &price.tiers)
             .find(|tier| tier.price_includes_tax)
             .with_context(|| format!("item {item} has no retail price"))?;
-        let money = tier.unit_price.as_ref().context("price without an amount")?;
+        let money = tier
+            .unit_price
+            .as_ref()
+            .context("price without an amount")?;
         Ok(Number::from(money.units) + Number::new(money.nanos.into(), 9))
     }
 
     /// An order as a shop makes it: tax rounded per line, totals the sums of the lines.
-    pub async fn order(&mut self, number: &str, customer: &str, wishes: &[Wish]) -> Result<SubmitOrderRequest> {
+    pub async fn order(
+        &mut self,
+        number: &str,
+        customer: &str,
+        wishes: &[Wish],
+    ) -> Result<SubmitOrderRequest> {
         let tax_percent = Number::from(19);
         let mut lines = Vec::new();
         let (mut net_total, mut gross_total) = (Number::ZERO, Number::ZERO);
@@ -156,10 +217,17 @@ impl Shop {
                 line_number: u32::try_from(place + 1)?,
                 item_number: wish.item.into(),
                 variant_code: wish.variant.into(),
-                quantity: Some(Quantity { units: wish.pieces, nanos: 0, unit: String::new() }),
+                quantity: Some(Quantity {
+                    units: wish.pieces,
+                    nanos: 0,
+                    unit: String::new(),
+                }),
                 unit_price: Some(euro(price)),
                 discount: None,
-                tax_percent: Some(Decimal { units: 19, nanos: 0 }),
+                tax_percent: Some(Decimal {
+                    units: 19,
+                    nanos: 0,
+                }),
                 net: Some(euro(net)),
                 gross: Some(euro(gross)),
                 location_code: String::new(),
@@ -168,22 +236,42 @@ impl Shop {
         let order = Order {
             channel: CHANNEL.into(),
             order_number: number.into(),
-            placed_at: Some(prost_types::Timestamp { seconds: 1_795_000_000, nanos: 0 }),
+            placed_at: Some(prost_types::Timestamp {
+                seconds: 1_795_000_000,
+                nanos: 0,
+            }),
             currency_code: "EUR".into(),
             prices_include_tax: true,
-            buyer: Some(Buyer { customer_number: String::new(), shop_customer_number: customer.into() }),
+            buyer: Some(Buyer {
+                customer_number: String::new(),
+                shop_customer_number: customer.into(),
+            }),
             lines,
-            totals: Some(OrderTotals { net: Some(euro(net_total)), tax: Some(euro(gross_total - net_total)), gross: Some(euro(gross_total)) }),
+            totals: Some(OrderTotals {
+                net: Some(euro(net_total)),
+                tax: Some(euro(gross_total - net_total)),
+                gross: Some(euro(gross_total)),
+            }),
             payment_method: "paypal".into(),
             shipment_method: "standard".into(),
             ..Default::default()
         };
-        Ok(SubmitOrderRequest { order: Some(order), personal: Some(person(customer)) })
+        Ok(SubmitOrderRequest {
+            order: Some(order),
+            personal: Some(person(customer)),
+        })
     }
 
     /// Watches the order until `enough` says so.
-    pub async fn watch(&mut self, number: &str, enough: impl Fn(&OrderView) -> bool) -> Result<OrderView> {
-        let request = WatchOrdersRequest { channel: CHANNEL.into(), order_numbers: vec![number.into()] };
+    pub async fn watch(
+        &mut self,
+        number: &str,
+        enough: impl Fn(&OrderView) -> bool,
+    ) -> Result<OrderView> {
+        let request = WatchOrdersRequest {
+            channel: CHANNEL.into(),
+            order_numbers: vec![number.into()],
+        };
         let mut answers = self.orders.watch_orders(request).await?.into_inner();
         while let Some(answer) = answers.message().await? {
             if let Some(order) = answer.order.filter(&enough) {
@@ -194,12 +282,18 @@ impl Shop {
     }
 
     pub async fn posted(&mut self, number: &str) -> Result<OrderView> {
-        self.watch(number, |order| matches!(order.state(), OrderState::Posted | OrderState::Completed)).await
+        self.watch(number, |order| {
+            matches!(order.state(), OrderState::Posted | OrderState::Completed)
+        })
+        .await
     }
 }
 
 fn sku((item, variant): &(String, String)) -> Sku {
-    Sku { item_number: item.clone(), variant_code: variant.clone() }
+    Sku {
+        item_number: item.clone(),
+        variant_code: variant.clone(),
+    }
 }
 
 /// Rounds half away from zero to cents.
@@ -210,7 +304,11 @@ fn cents(value: Number) -> Number {
 pub fn euro(value: Number) -> Money {
     let units = value.trunc();
     let nanos = ((value - units) * Number::from(1_000_000_000)).trunc();
-    Money { currency_code: "EUR".into(), units: units.to_i64().unwrap_or_default(), nanos: nanos.to_i32().unwrap_or_default() }
+    Money {
+        currency_code: "EUR".into(),
+        units: units.to_i64().unwrap_or_default(),
+        nanos: nanos.to_i32().unwrap_or_default(),
+    }
 }
 
 pub fn number(money: &Money) -> Number {

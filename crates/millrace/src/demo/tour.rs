@@ -36,23 +36,79 @@ impl Tour {
     /// # Errors
     /// The first step that did not hold, by name.
     pub async fn take(&mut self, screen: &mut Screen) -> Result<()> {
-        screen.step("The first full sync: every item, price and stock figure of the ERP", SOON, self.full_sync()).await?;
-        screen.step("An item renamed and a price changed in the ERP arrive in the shop's feed", SOON, self.rename_and_reprice()).await?;
-        screen.step("Stock over gRPC: one item, a batch, a stream", SOON, self.lookups()).await?;
-        screen.step("Goods arrive in the ERP; the shop sees the new figure", SOON, self.stock_movement()).await?;
-        let order = screen.step("A new customer orders: customer and sales order in the ERP", SOON, self.first_order()).await?;
-        screen.step("The same order again: the same answer, no second document", SOON, self.same_order_again(&order)).await?;
+        screen
+            .step(
+                "The first full sync: every item, price and stock figure of the ERP",
+                SOON,
+                self.full_sync(),
+            )
+            .await?;
+        screen
+            .step(
+                "An item renamed and a price changed in the ERP arrive in the shop's feed",
+                SOON,
+                self.rename_and_reprice(),
+            )
+            .await?;
+        screen
+            .step(
+                "Stock over gRPC: one item, a batch, a stream",
+                SOON,
+                self.lookups(),
+            )
+            .await?;
+        screen
+            .step(
+                "Goods arrive in the ERP; the shop sees the new figure",
+                SOON,
+                self.stock_movement(),
+            )
+            .await?;
+        let order = screen
+            .step(
+                "A new customer orders: customer and sales order in the ERP",
+                SOON,
+                self.first_order(),
+            )
+            .await?;
+        screen
+            .step(
+                "The same order again: the same answer, no second document",
+                SOON,
+                self.same_order_again(&order),
+            )
+            .await?;
         let number = self.order_number(1);
-        screen.step("The ERP ships with a tracking number and invoices; the lines follow", SOON, self.ship_and_invoice(&number)).await?;
-        screen.step("An order that cannot be right: held with its reasons, mended, posted", SOON, self.bad_order()).await?;
-        let title = format!("The ERP answers nothing for {} seconds while an order is posted", SILENCE.as_secs());
+        screen
+            .step(
+                "The ERP ships with a tracking number and invoices; the lines follow",
+                SOON,
+                self.ship_and_invoice(&number),
+            )
+            .await?;
+        screen
+            .step(
+                "An order that cannot be right: held with its reasons, mended, posted",
+                SOON,
+                self.bad_order(),
+            )
+            .await?;
+        let title = format!(
+            "The ERP answers nothing for {} seconds while an order is posted",
+            SILENCE.as_secs()
+        );
         screen.step(&title, SILENCE + SOON, self.silence()).await
     }
 
     async fn full_sync(&mut self) -> Told<()> {
         let items = self.office.rows("items").await?.len();
         let prices = self.office.rows("priceLines").await?;
-        let prices = prices.iter().filter(|line| ["RETAIL", ""].contains(&line["priceGroup"].as_str().unwrap_or_default())).count();
+        let prices = prices
+            .iter()
+            .filter(|line| {
+                ["RETAIL", ""].contains(&line["priceGroup"].as_str().unwrap_or_default())
+            })
+            .count();
         let figures = self.office.stock_keys().await?;
         let began = Instant::now();
         let (mut seen, mut priced, mut counted) = (0, 0, 0);
@@ -63,9 +119,18 @@ impl Tour {
             priced = self.shop.count_prices().await?;
             counted = self.shop.count_known(&figures).await?;
         }
-        ensure!(seen == items, "the ERP has {items} items, the catalogue {seen}");
-        ensure!(priced == prices, "the ERP has {prices} prices for this shop, the catalogue {priced}");
-        let line = format!("{seen} items, {priced} prices, stock of {counted} items and variants, equal to the ERP ({})", took(began.elapsed()));
+        ensure!(
+            seen == items,
+            "the ERP has {items} items, the catalogue {seen}"
+        );
+        ensure!(
+            priced == prices,
+            "the ERP has {prices} prices for this shop, the catalogue {priced}"
+        );
+        let line = format!(
+            "{seen} items, {priced} prices, stock of {counted} items and variants, equal to the ERP ({})",
+            took(began.elapsed())
+        );
         Ok(((), vec![line]))
     }
 
@@ -85,35 +150,62 @@ impl Tour {
         self.office.set_price("1701", "RETAIL", price).await?;
         next(&mut feed, |change| {
             let changed = PriceChanged::decode(change.payload.clone()).ok()?.price?;
-            let fits = |tier: &millrace_contract::prices::v1::PriceTier| tier.unit_price.as_ref().is_some_and(|money| number(money) == price);
+            let fits = |tier: &millrace_contract::prices::v1::PriceTier| {
+                tier.unit_price
+                    .as_ref()
+                    .is_some_and(|money| number(money) == price)
+            };
             (changed.key?.price_group == "RETAIL" && changed.tiers.iter().any(fits)).then_some(())
         })
         .await?;
         Ok((
             (),
             vec![
-                format!("item 1700 is now {name:?} in the feed, {rename_took} after the ERP saved it"),
-                format!("item 1701 costs {price} EUR in the feed, {} after the ERP saved it", took(repriced.elapsed())),
+                format!(
+                    "item 1700 is now {name:?} in the feed, {rename_took} after the ERP saved it"
+                ),
+                format!(
+                    "item 1701 costs {price} EUR in the feed, {} after the ERP saved it",
+                    took(repriced.elapsed())
+                ),
             ],
         ))
     }
 
     async fn lookups(&mut self) -> Told<()> {
         let one = self.shop.available("1700", "").await?;
-        let keys: Vec<_> = self.office.stock_keys().await?.into_iter().take(100).collect();
+        let keys: Vec<_> = self
+            .office
+            .stock_keys()
+            .await?
+            .into_iter()
+            .take(100)
+            .collect();
         let began = Instant::now();
         let batch = self.shop.count_known(&keys).await?;
         let batch_took = took(began.elapsed());
-        ensure!(batch == keys.len(), "{} of {} items are unknown in the index", keys.len() - batch, keys.len());
+        ensure!(
+            batch == keys.len(),
+            "{} of {} items are unknown in the index",
+            keys.len() - batch,
+            keys.len()
+        );
         let began = Instant::now();
         let streamed = self.shop.stream_known(&keys).await?;
-        ensure!(streamed == keys.len(), "the stream answered {streamed} of {}", keys.len());
+        ensure!(
+            streamed == keys.len(),
+            "the stream answered {streamed} of {}",
+            keys.len()
+        );
         Ok((
             (),
             vec![
                 format!("one: item 1700, {one} available"),
                 format!("batch: {batch} items in {batch_took}"),
-                format!("stream: {streamed} questions and answers in {}", took(began.elapsed())),
+                format!(
+                    "stream: {streamed} questions and answers in {}",
+                    took(began.elapsed())
+                ),
             ],
         ))
     }
@@ -123,13 +215,21 @@ impl Tour {
         let expected = before + Decimal::from(25);
         let began = Instant::now();
         let mut watch = self.shop.watch_stock("1702").await?;
-        self.office.move_stock("1702", "", "MAIN", Decimal::from(25)).await?;
+        self.office
+            .move_stock("1702", "", "MAIN", Decimal::from(25))
+            .await?;
         while let Some(answer) = watch.message().await? {
             if Shop::figure(answer.availability.as_ref()) == Some(expected) {
                 break;
             }
         }
-        Ok(((), vec![format!("item 1702: {before} → {expected} available, {} after the ERP booked it", took(began.elapsed()))]))
+        Ok((
+            (),
+            vec![format!(
+                "item 1702: {before} → {expected} available, {} after the ERP booked it",
+                took(began.elapsed())
+            )],
+        ))
     }
 
     /// The change feed from its live end on.
@@ -137,7 +237,9 @@ impl Tour {
         let request = SubscribeRequest {
             channel: CHANNEL.into(),
             consumer: "tour".into(),
-            start: Some(Start { at: Some(At::Snapshot(true)) }),
+            start: Some(Start {
+                at: Some(At::Snapshot(true)),
+            }),
             kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
         };
         let mut feed = self.shop.feed.subscribe(request).await?.into_inner();
@@ -155,7 +257,10 @@ impl Tour {
 }
 
 /// The next change of the feed that `wanted` recognises.
-async fn next<T>(feed: &mut Streaming<SubscribeResponse>, wanted: impl Fn(&Change) -> Option<T>) -> Result<T> {
+async fn next<T>(
+    feed: &mut Streaming<SubscribeResponse>,
+    wanted: impl Fn(&Change) -> Option<T>,
+) -> Result<T> {
     while let Some(answer) = feed.message().await? {
         if let Some(FeedMessage::Change(change)) = answer.message
             && let Some(found) = wanted(&change)

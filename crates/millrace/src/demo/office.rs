@@ -1,0 +1,212 @@
+//! People in the ERP: everything the tour does there goes through `/_office`, everything it looks at through the API.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+
+use super::shop::CHANNEL;
+
+pub struct Office {
+    http: reqwest::Client,
+    simulator: String,
+    company: String,
+    token: String,
+}
+
+/// What the ERP booked for an order.
+pub struct Booked {
+    pub number: String,
+    pub net: Decimal,
+    pub gross: Decimal,
+}
+
+impl Office {
+    /// `simulator` is the address of the pretend Business Central.
+    pub async fn open(simulator: &str) -> Result<Self> {
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", "millrace-demo"),
+            ("client_secret", "millrace-demo"),
+            ("scope", "https://api.businesscentral.dynamics.com/.default"),
+        ];
+        let answer: Value = http
+            .post(format!("{simulator}/demo/oauth2/v2.0/token"))
+            .form(&form)
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await?;
+        let token = answer["access_token"]
+            .as_str()
+            .context("the erp gave no token")?
+            .to_owned();
+        let mut office = Self {
+            http,
+            simulator: simulator.to_owned(),
+            company: String::new(),
+            token,
+        };
+        let companies = office
+            .get(&format!(
+                "{simulator}/v2.0/demo/production/api/v2.0/companies"
+            ))
+            .await?;
+        office.company = companies["value"][0]["id"]
+            .as_str()
+            .context("the erp has no company")?
+            .to_owned();
+        Ok(office)
+    }
+
+    /// All rows of a page of the companion's API.
+    pub async fn rows(&self, set: &str) -> Result<Vec<Value>> {
+        let base = format!(
+            "{}/v2.0/demo/production/api/millrace/commerce/v1.0",
+            self.simulator
+        );
+        let mut link = Some(format!("{base}/companies({})/{set}", self.company));
+        let mut rows = Vec::new();
+        while let Some(url) = link {
+            let page = self.get(&url).await?;
+            rows.extend(
+                page["value"]
+                    .as_array()
+                    .context("the erp's page has no rows")?
+                    .iter()
+                    .cloned(),
+            );
+            link = page["@odata.nextLink"].as_str().map(str::to_owned);
+        }
+        Ok(rows)
+    }
+
+    /// Item number and variant code of everything that has a stock figure.
+    pub async fn stock_keys(&self) -> Result<Vec<(String, String)>> {
+        let text = |row: &Value, field: &str| row[field].as_str().unwrap_or_default().to_owned();
+        let rows = self.rows("stockFigures").await?;
+        let keys: std::collections::BTreeSet<_> = rows
+            .iter()
+            .map(|row| (text(row, "itemNumber"), text(row, "variantCode")))
+            .collect();
+        Ok(keys.into_iter().collect())
+    }
+
+    pub async fn rename_item(&self, number: &str, name: &str) -> Result<Value> {
+        self.act("change-item", json!({ "number": number, "name": name }))
+            .await
+    }
+
+    pub async fn set_price(&self, item: &str, group: &str, price: Decimal) -> Result<Value> {
+        self.act(
+            "set-price",
+            json!({ "item": item, "priceGroup": group, "unitPrice": price, "includesTax": true }),
+        )
+        .await
+    }
+
+    pub async fn move_stock(
+        &self,
+        item: &str,
+        variant: &str,
+        location: &str,
+        pieces: Decimal,
+    ) -> Result<Value> {
+        self.act(
+            "move-stock",
+            json!({ "item": item, "variant": variant, "location": location, "quantity": pieces }),
+        )
+        .await
+    }
+
+    pub async fn ship(&self, order: &str, agent: &str, tracking: &str) -> Result<Value> {
+        self.act("ship", json!({ "channel": CHANNEL, "orderNumber": order, "agent": agent, "tracking": tracking })).await
+    }
+
+    pub async fn invoice(&self, order: &str) -> Result<Value> {
+        self.act(
+            "invoice",
+            json!({ "channel": CHANNEL, "orderNumber": order }),
+        )
+        .await
+    }
+
+    /// Every document of the order that is a sales order.
+    async fn sales_orders(&self, order: &str) -> Result<Vec<Value>> {
+        let answer = self
+            .act(
+                "documents",
+                json!({ "channel": CHANNEL, "orderNumber": order }),
+            )
+            .await?;
+        let documents = answer["documents"]
+            .as_array()
+            .context("the erp names no documents")?;
+        let is_order = |document: &&Value| {
+            document["kind"]
+                .as_str()
+                .is_some_and(|kind| kind.eq_ignore_ascii_case("order"))
+        };
+        Ok(documents.iter().filter(is_order).cloned().collect())
+    }
+
+    pub async fn sales_documents(&self, order: &str) -> Result<usize> {
+        Ok(self.sales_orders(order).await?.len())
+    }
+
+    pub async fn booked(&self, order: &str) -> Result<Booked> {
+        let documents = self.sales_orders(order).await?;
+        let document = documents
+            .first()
+            .with_context(|| format!("the erp has no sales order for {order}"))?;
+        let amount = |field: &str| -> Result<Decimal> {
+            document[field]
+                .to_string()
+                .trim_matches('"')
+                .parse()
+                .with_context(|| format!("{field} of the sales order is no number"))
+        };
+        Ok(Booked {
+            number: document["number"].as_str().unwrap_or_default().to_owned(),
+            net: amount("net")?,
+            gross: amount("gross")?,
+        })
+    }
+
+    /// From now on nothing that concerns orders is answered for `time`; what was asked is done all the same.
+    pub async fn fall_silent(&self, time: Duration) -> Result<()> {
+        let rule = json!({ "kind": "slowAnswer", "path": "orderBuffer", "times": 1, "delay": format!("{}s", time.as_secs()), "when": "after" });
+        self.post(&format!("{}/_faults", self.simulator), &rule)
+            .await?;
+        Ok(())
+    }
+
+    async fn act(&self, act: &str, body: Value) -> Result<Value> {
+        self.post(&format!("{}/_office/{act}", self.simulator), &body)
+            .await
+    }
+
+    async fn post(&self, url: &str, body: &Value) -> Result<Value> {
+        let answer = self.http.post(url).json(body).send().await?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        if !status.is_success() {
+            bail!("{url} answered {status}: {text}");
+        }
+        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    async fn get(&self, url: &str) -> Result<Value> {
+        let answer = self
+            .http
+            .get(url)
+            .bearer_auth(&self.token)
+            .send()
+            .await?
+            .error_for_status()?;
+        Ok(answer.json().await?)
+    }
+}

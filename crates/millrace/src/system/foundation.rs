@@ -1,0 +1,408 @@
+//! What the services of a process stand on: databases, the bus, the ERP, keys and tokens.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use millrace_erp::Erp;
+use millrace_erp::business_central::BusinessCentral;
+use millrace_event_bus::{Bus, EmbeddedBus, KafkaBus};
+use millrace_event_store::{Database, DatabaseSettings, Migrations, Pending, Sealer};
+use millrace_order_intake::{Customers, GrpcCustomers};
+use millrace_service_kit::auth::{TokenSettings, Tokens};
+use millrace_service_kit::grpc::{Entrance, Limits};
+use millrace_service_kit::health::Health;
+use millrace_service_kit::metrics::Metrics;
+use millrace_service_kit::{Clock, Ids, Secret, SystemClock};
+use millrace_values::Channels;
+use tonic::transport::Endpoint;
+
+use super::{Databases, Selection, ServiceName};
+use crate::exit::WrongSettings;
+use crate::settings::{BusKind, Settings};
+
+pub struct Foundation {
+    databases: BTreeMap<String, Database>,
+    bus: Arc<dyn Bus>,
+    pub erp: Option<Arc<BusinessCentral>>,
+    clock: Arc<dyn Clock>,
+    ids: Ids,
+    channels: Arc<Channels>,
+    customers: Option<Arc<dyn Customers>>,
+    personal_key: [u8; 32],
+    tokens: Tokens,
+    limits: Limits,
+    /// This process, unique among those that may ask for a lease.
+    holder: String,
+    pub health: Health,
+    pub metrics: Metrics,
+}
+
+impl Foundation {
+    pub async fn lay(settings: &Settings, selection: &Selection, grpc: SocketAddr) -> Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let ids = Ids::random();
+        let holder = ids.uuid_at(clock.now()).to_string();
+        let channels = Arc::new(settings.channels()?);
+        if channels.iter().next().is_none() {
+            return Err(WrongSettings(
+                "channels is empty: describe at least one webshop ([[channels]])".into(),
+            )
+            .into());
+        }
+        let erp = erp(settings, &channels, &clock, &ids)?;
+        let bus = bus(settings, selection, &holder)?;
+        let internal = internal_token(settings, &ids);
+        let tokens = tokens(settings, &internal)?;
+        let customers = customers(settings, selection, grpc, &internal)?;
+        let mut databases = BTreeMap::new();
+        for (service, name) in names(selection, &channels) {
+            let database = open(settings, &name, &clock, &ids).await?;
+            // One process with everything is its own operator; separate processes wait for `millrace migrate`.
+            if selection.is_all() {
+                let migrated = database.migrate(&owners(service)).await;
+                migrated.with_context(|| format!("tables of {name} cannot be made"))?;
+            }
+            databases.insert(name, database);
+        }
+        Ok(Self {
+            databases,
+            bus,
+            erp: Some(erp),
+            customers,
+            personal_key: personal_key(settings, &ids)?,
+            clock,
+            ids,
+            channels,
+            tokens,
+            limits: settings.grpc.limits.clone(),
+            holder,
+            health: Health::default(),
+            metrics: Metrics::default(),
+        })
+    }
+
+    fn database(&self, service: ServiceName) -> Result<Database> {
+        self.databases
+            .get(service.as_str())
+            .cloned()
+            .with_context(|| format!("no database for {service}"))
+    }
+
+    pub fn databases(&self) -> Databases {
+        self.databases.values().cloned().collect()
+    }
+
+    fn erp(&self) -> Result<Arc<dyn Erp>> {
+        let erp = self.erp.clone().context("no erp")?;
+        Ok(erp)
+    }
+
+    fn sealer(&self, service: ServiceName) -> Result<Arc<Sealer>> {
+        Ok(Arc::new(Sealer::new(
+            self.database(service)?,
+            &self.personal_key,
+        )))
+    }
+
+    pub fn entrance(&self) -> Entrance {
+        Entrance {
+            tokens: self.tokens.clone(),
+            limits: self.limits.clone(),
+            health: self.health.clone(),
+            metrics: self.metrics.clone(),
+            descriptors: millrace_contract::DESCRIPTORS,
+        }
+    }
+
+    pub fn catalog_sync(&self) -> Result<millrace_catalog_sync::Ports> {
+        Ok(millrace_catalog_sync::Ports {
+            database: self.database(ServiceName::CatalogSync)?,
+            bus: self.bus.clone(),
+            erp: self.erp()?,
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            channels: self.channels.clone(),
+            health: self.health.clone(),
+        })
+    }
+
+    pub fn customer_sync(&self) -> Result<millrace_customer_sync::Ports> {
+        Ok(millrace_customer_sync::Ports {
+            database: self.database(ServiceName::CustomerSync)?,
+            bus: self.bus.clone(),
+            erp: self.erp()?,
+            channels: self.channels.clone(),
+            sealer: self.sealer(ServiceName::CustomerSync)?,
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            health: self.health.clone(),
+            holder: self.holder.clone(),
+            message_limit: self.limits.message_bytes(),
+        })
+    }
+
+    pub fn stock_availability(&self) -> Result<millrace_stock_availability::Ports> {
+        Ok(millrace_stock_availability::Ports {
+            database: self.database(ServiceName::StockAvailability)?,
+            bus: self.bus.clone(),
+            erp: self.erp()?,
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            channels: self.channels.clone(),
+            health: self.health.clone(),
+            message_limit: self.limits.message_bytes(),
+        })
+    }
+
+    pub fn shop_delivery(&self) -> Result<millrace_shop_delivery::Ports> {
+        let mut feeds = HashMap::new();
+        for channel in self.channels.iter() {
+            let name = millrace_shop_delivery::database_name(&channel.code);
+            let database = self
+                .databases
+                .get(&name)
+                .with_context(|| format!("no database {name}"))?;
+            feeds.insert(channel.code.clone(), database.clone());
+        }
+        Ok(millrace_shop_delivery::Ports {
+            feeds,
+            bus: self.bus.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            channels: self.channels.clone(),
+            health: self.health.clone(),
+        })
+    }
+
+    pub fn order_intake(&self) -> Result<millrace_order_intake::Ports> {
+        Ok(millrace_order_intake::Ports {
+            database: self.database(ServiceName::OrderIntake)?,
+            bus: self.bus.clone(),
+            erp: self.erp()?,
+            customers: self
+                .customers
+                .clone()
+                .context("order-intake does not know where customer-sync is")?,
+            sealer: self.sealer(ServiceName::OrderIntake)?,
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            channels: self.channels.clone(),
+            health: self.health.clone(),
+            metrics: self.metrics.clone(),
+        })
+    }
+}
+
+/// What stands in a service's schema besides the store's own tables.
+fn owners(service: ServiceName) -> Vec<&'static Migrations> {
+    let own = match service {
+        ServiceName::CatalogSync => &millrace_catalog_sync::MIGRATIONS,
+        ServiceName::CustomerSync => &millrace_customer_sync::MIGRATIONS,
+        ServiceName::OrderIntake => &millrace_order_intake::MIGRATIONS,
+        ServiceName::StockAvailability => &millrace_stock_availability::MIGRATIONS,
+        ServiceName::ShopDelivery => &millrace_shop_delivery::MIGRATIONS,
+    };
+    vec![millrace_event_bus::migrations(), own]
+}
+
+/// Every database of the chosen services: one each, but one per channel's feed.
+fn names(selection: &Selection, channels: &Channels) -> Vec<(ServiceName, String)> {
+    let mut names = Vec::new();
+    for service in selection.iter() {
+        match service {
+            ServiceName::ShopDelivery => {
+                names.extend(channels.iter().map(|channel| {
+                    (
+                        service,
+                        millrace_shop_delivery::database_name(&channel.code),
+                    )
+                }));
+            }
+            ServiceName::CatalogSync
+            | ServiceName::CustomerSync
+            | ServiceName::OrderIntake
+            | ServiceName::StockAvailability => {
+                names.push((service, service.as_str().to_owned()));
+            }
+        }
+    }
+    names
+}
+
+/// `millrace migrate`: tables of the services and, with Kafka, topics. Answers what was done, or would be.
+pub async fn migrate(
+    settings: &Settings,
+    selection: &Selection,
+    dry_run: bool,
+) -> Result<Vec<String>> {
+    let (clock, ids): (Arc<dyn Clock>, _) = (Arc::new(SystemClock), Ids::random());
+    let mut done = Vec::new();
+    for (service, name) in names(selection, &settings.channels()?) {
+        let database = open(settings, &name, &clock, &ids).await?;
+        let owners = owners(service);
+        let steps: Vec<Pending> = if dry_run {
+            database.pending(&owners).await?
+        } else {
+            database.migrate(&owners).await?
+        };
+        done.extend(steps.iter().map(|step| format!("{name}: {step}")));
+        database.close().await;
+    }
+    if settings.bus.kind == BusKind::Kafka && !dry_run {
+        let bus = KafkaBus::new(settings.bus.kafka.clone(), "migrate")?;
+        done.extend(
+            bus.create_topics()
+                .await?
+                .into_iter()
+                .map(|topic| format!("kafka: topic {topic}")),
+        );
+        for channel in settings.channels()?.iter() {
+            let topics = bus.create_channel_topics(channel.code.as_str()).await?;
+            done.extend(
+                topics
+                    .into_iter()
+                    .map(|topic| format!("kafka: topic {topic}")),
+            );
+        }
+    }
+    Ok(done)
+}
+
+async fn open(
+    settings: &Settings,
+    name: &str,
+    clock: &Arc<dyn Clock>,
+    ids: &Ids,
+) -> Result<Database> {
+    let mut place = DatabaseSettings::new(settings.database_url(), name);
+    place.connections = settings.database.connections;
+    let opened = Database::open(&place, clock.clone(), ids.clone()).await;
+    opened.with_context(|| format!("database of {name} cannot be opened"))
+}
+
+fn erp(
+    settings: &Settings,
+    channels: &Channels,
+    clock: &Arc<dyn Clock>,
+    ids: &Ids,
+) -> Result<Arc<BusinessCentral>> {
+    let Some(erp) = settings.erp.clone() else {
+        return Err(
+            WrongSettings("erp is missing: say where Business Central is ([erp])".into()).into(),
+        );
+    };
+    if let Some(channel) = channels.iter().find(|channel| channel.erp != erp.code) {
+        return Err(WrongSettings(format!(
+            "channel {} sells for erp {}, but the erp is {}",
+            channel.code, channel.erp, erp.code
+        ))
+        .into());
+    }
+    let connected = BusinessCentral::connect(erp, clock.clone(), ids.clone());
+    Ok(Arc::new(
+        connected.map_err(|error| WrongSettings(format!("erp.{error}")))?,
+    ))
+}
+
+fn bus(settings: &Settings, selection: &Selection, holder: &str) -> Result<Arc<dyn Bus>> {
+    match settings.bus.kind {
+        BusKind::Embedded if selection.is_all() => Ok(Arc::new(EmbeddedBus::new())),
+        BusKind::Embedded => {
+            Err(WrongSettings("bus.kind \"embedded\" joins services of one process: run all, or set bus.kind = \"kafka\"".into()).into())
+        }
+        BusKind::Kafka => Ok(Arc::new(KafkaBus::new(settings.bus.kafka.clone(), holder)?)),
+    }
+}
+
+/// The token services show each other; made at start where everything runs in one process.
+fn internal_token(settings: &Settings, ids: &Ids) -> Secret {
+    match settings.services.token.expose() {
+        "" => Secret::new(STANDARD.encode(ids.bytes::<32>())),
+        token => Secret::new(token),
+    }
+}
+
+fn tokens(settings: &Settings, internal: &Secret) -> Result<Tokens> {
+    let own = TokenSettings {
+        name: "millrace".into(),
+        token: Some(internal.clone()),
+        sha256: None,
+        channel: None,
+        scopes: ["customer:read", "customer:register"]
+            .map(str::to_owned)
+            .into(),
+    };
+    let tokens = Tokens::new(settings.tokens.iter().cloned().chain([own]));
+    Ok(tokens.map_err(|error| WrongSettings(format!("tokens: {error}")))?)
+}
+
+/// Where order-intake finds customer-sync: as the settings say, or in this process.
+fn customers(
+    settings: &Settings,
+    selection: &Selection,
+    grpc: SocketAddr,
+    internal: &Secret,
+) -> Result<Option<Arc<dyn Customers>>> {
+    if !selection.has(ServiceName::OrderIntake) {
+        return Ok(None);
+    }
+    let address = match settings.services.customer_sync.as_str() {
+        "" if selection.has(ServiceName::CustomerSync) => format!("http://{grpc}"),
+        "" => {
+            return Err(WrongSettings(
+                "services.customer_sync is empty: say where customer-sync answers".into(),
+            )
+            .into());
+        }
+        address => address.to_owned(),
+    };
+    let endpoint = Endpoint::from_shared(address)
+        .map_err(|error| WrongSettings(format!("services.customer_sync: {error}")))?;
+    Ok(Some(Arc::new(GrpcCustomers::new(endpoint, internal))))
+}
+
+/// The key that wraps every person's key: from the settings, or made once beside the SQLite files.
+fn personal_key(settings: &Settings, ids: &Ids) -> Result<[u8; 32]> {
+    let wrong = |place: &str| WrongSettings(format!("{place} is not the Base64 of 32 bytes"));
+    let decode = |text: &str, place: &str| -> Result<[u8; 32]> {
+        let bytes = STANDARD.decode(text.trim()).map_err(|_| wrong(place))?;
+        Ok(bytes.try_into().map_err(|_| wrong(place))?)
+    };
+    match settings.personal.key.expose() {
+        "" if !settings.database.url.expose().is_empty() => {
+            bail!(WrongSettings("personal.key is empty: give every process the same Base64 of 32 random bytes (openssl rand -base64 32)".into()))
+        }
+        "" => {
+            let path = settings.data_dir.join("personal.key");
+            if !path.exists() {
+                keep(&path, &STANDARD.encode(ids.bytes::<32>()))
+                    .with_context(|| format!("{} cannot be written", path.display()))?;
+            }
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("{} cannot be read", path.display()))?;
+            decode(&text, &path.display().to_string())
+        }
+        key => decode(key, "personal.key"),
+    }
+}
+
+/// Writes a secret that only its owner may read.
+fn keep(path: &Path, secret: &str) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(secret.as_bytes())?;
+    file.sync_all()
+}
