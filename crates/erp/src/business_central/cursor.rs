@@ -25,12 +25,13 @@ pub(crate) enum At {
     Full { boundary: i64, next: Option<String> },
     /// Following the companion's queue.
     Queue { after: i64 },
-    /// In a full read of a standard tenant that began when BC's clock showed `began`.
+    /// In a full read of a standard tenant that began when BC's clock showed `began`; none of its pages was read yet when
+    /// there is no `next`.
     Sweep {
         began: Timestamp,
         reader: u64,
         step: u64,
-        next: String,
+        next: Option<String>,
     },
     /// Polling a standard tenant: everything modified before `since`, less the overlap, was seen.
     Poll(Poll),
@@ -39,6 +40,8 @@ pub(crate) enum At {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Poll {
     pub since: Timestamp,
+    /// When the last full read began.
+    pub swept: Timestamp,
     /// Whose memory of recent rows this is, and up to which step of it the reader has kept what it was told.
     pub reader: u64,
     pub step: u64,

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use millrace_service_kit::metrics::{Counter, Gauge, Metrics};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -44,6 +45,16 @@ pub struct Usage {
     pub throttled: u64,
 }
 
+/// [`Usage`] as `/metrics` shows it.
+#[derive(Debug, Clone)]
+struct Meters {
+    in_flight: Gauge,
+    waiting: Gauge,
+    left: Gauge,
+    started: Counter,
+    throttled: Counter,
+}
+
 #[derive(Debug, Clone)]
 pub struct Governor(Arc<Mutex<State>>);
 
@@ -61,6 +72,7 @@ struct State {
     calm: u32,
     started: u64,
     throttled: u64,
+    meters: Option<Meters>,
 }
 
 /// Leave to send one request; given back when dropped.
@@ -93,6 +105,7 @@ impl Governor {
             calm: 0,
             started: 0,
             throttled: 0,
+            meters: None,
         })))
     }
 
@@ -128,6 +141,9 @@ impl Governor {
     pub fn throttled(&self, retry_after: Option<Duration>, jitter: f64) -> Duration {
         let mut state = self.lock();
         state.throttled += 1;
+        if let Some(meters) = &state.meters {
+            meters.throttled.inc();
+        }
         state.calm = 0;
         state.at_once = (state.at_once / 2).max(1);
         let backoff = Duration::from_millis(500).saturating_mul(1 << state.streak.min(7));
@@ -152,6 +168,42 @@ impl Governor {
             state.calm = 0;
             state.at_once += 1;
         }
+    }
+
+    /// Shows its figures from now on.
+    pub fn show(&self, metrics: &Metrics) {
+        let meters = Meters {
+            in_flight: metrics.register(
+                "erp_requests_in_flight",
+                "Requests to the ERP under way",
+                Gauge::default(),
+            ),
+            waiting: metrics.register(
+                "erp_requests_waiting",
+                "Requests to the ERP waiting for their turn",
+                Gauge::default(),
+            ),
+            left: metrics.register(
+                "erp_requests_left",
+                "Requests the ERP still takes in the current window",
+                Gauge::default(),
+            ),
+            started: metrics.register(
+                "erp_requests",
+                "Requests sent to the ERP",
+                Counter::default(),
+            ),
+            throttled: metrics.register(
+                "erp_throttled",
+                "Requests the ERP answered with 429",
+                Counter::default(),
+            ),
+        };
+        let mut state = self.lock();
+        meters.started.inc_by(state.started);
+        meters.throttled.inc_by(state.throttled);
+        state.meters = Some(meters);
+        state.measure();
     }
 
     #[must_use]
@@ -185,6 +237,24 @@ impl State {
 
     /// Gives leave to whoever may go now; says when to look again where only time helps.
     fn serve(&mut self, governor: &Governor) -> Option<Instant> {
+        let when = self.grant(governor);
+        self.measure();
+        when
+    }
+
+    fn measure(&self) {
+        let Some(meters) = &self.meters else { return };
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        meters.in_flight.set(count(self.in_flight));
+        meters
+            .waiting
+            .set(count(self.waiting.iter().map(VecDeque::len).sum()));
+        meters
+            .left
+            .set(count(self.requests.saturating_sub(self.starts.len())));
+    }
+
+    fn grant(&mut self, governor: &Governor) -> Option<Instant> {
         let now = Instant::now();
         self.forget_old(now);
         if let Some(paused) = self.paused_until {
@@ -206,6 +276,9 @@ impl State {
                     self.in_flight += 1;
                     self.started += 1;
                     self.starts.push_back(now);
+                    if let Some(meters) = &self.meters {
+                        meters.started.inc();
+                    }
                 }
                 // It no longer waits. The permit was never counted, and its drop would take the lock we hold.
                 Err(mut permit) => permit.0 = None,

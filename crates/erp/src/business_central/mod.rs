@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use millrace_service_kit::metrics::Metrics;
 use millrace_service_kit::{Clock, Ids};
 use millrace_values::{ChannelCode, ErpCode, OrderNumber, SystemId, Timestamp};
 use tokio::sync::watch;
@@ -110,6 +111,11 @@ impl BusinessCentral {
         self.governor.usage()
     }
 
+    /// Shows [`BusinessCentral::usage`] in `/metrics` from now on; called once for a process.
+    pub fn show(&self, metrics: &Metrics) {
+        self.governor.show(metrics);
+    }
+
     async fn tenant(&self) -> Result<Arc<Tenant>, ErpError> {
         let mut known = self.tenant.lock().await;
         if let Some((tenant, asked)) = &*known
@@ -160,6 +166,7 @@ impl BusinessCentral {
             environment: &self.settings.environment,
             page_size: self.settings.reading.page_size,
             overlap: self.settings.reading.overlap,
+            full_read_every: self.settings.reading.full_read_every,
             local_currency: self.settings.local_currency,
             location: self.settings.default_location.as_ref(),
             recent: &self.recent,

@@ -118,6 +118,10 @@ pub struct Reading {
     /// How far a poll of a standard tenant reaches back behind the last one: longer than the longest posting.
     #[serde(with = "humantime_serde")]
     pub overlap: Duration,
+    /// A standard tenant is read whole again this often: what it showed without committing it, and what no stamp told of, is
+    /// put right then.
+    #[serde(with = "humantime_serde")]
+    pub full_read_every: Duration,
 }
 
 impl Default for Reading {
@@ -127,6 +131,7 @@ impl Default for Reading {
             queue_interval: Duration::from_secs(1),
             poll_interval: Duration::from_secs(30),
             overlap: Duration::from_secs(600),
+            full_read_every: Duration::from_secs(24 * 3600),
         }
     }
 }
@@ -205,6 +210,12 @@ pub(super) fn check(settings: &Settings) -> Result<(), SettingsError> {
     };
     if settings.limits.at_once == 0 || settings.limits.requests == 0 {
         return refuse("limits", "at_once and requests must be above 0");
+    }
+    if settings.limits.write_timeout > settings.limits.operation_limit {
+        return refuse(
+            "limits.write_timeout",
+            "must not exceed operation_limit, after which BC itself gives up",
+        );
     }
     if !(1..=20_000).contains(&settings.reading.page_size) {
         return refuse("reading.page_size", "must be 1 to 20000");

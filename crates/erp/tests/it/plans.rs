@@ -5,7 +5,7 @@ use std::time::Duration;
 use millrace_erp::Erp;
 use millrace_erp_simulator::faults::{Kind, Rule, When};
 use proptest::prelude::*;
-use proptest::test_runner::{Config as Runs, TestRunner};
+use proptest::test_runner::{Config as Runs, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
 use crate::mirror::{FLOWS, Mirror, assert_equal};
@@ -82,23 +82,23 @@ fn whatever_happened_the_mirror_is_equal_in_the_end() {
         .enable_all()
         .build()
         .unwrap();
-    let cases = if std::env::var("MILLRACE_SOAK").is_ok() {
-        400
-    } else {
-        12
-    };
-    let mut runner = TestRunner::new(Runs {
-        cases,
-        max_shrink_iters: 60,
-        failure_persistence: None,
-        ..Runs::default()
-    });
-    runner
-        .run(&steps(), |steps| {
-            runtime.block_on(play(steps));
-            Ok(())
-        })
-        .unwrap();
+    for seed in millrace_test_rig::seeds("fault plans of the erp adapter", 5, 400) {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        let runs = Runs {
+            cases: 1,
+            max_shrink_iters: 60,
+            failure_persistence: None,
+            ..Runs::default()
+        };
+        let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+        TestRunner::new_with_rng(runs, random)
+            .run(&steps(), |steps| {
+                runtime.block_on(play(steps));
+                Ok(())
+            })
+            .unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
+    }
 }
 
 async fn play(steps: Vec<Step>) {

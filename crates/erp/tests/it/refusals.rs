@@ -190,3 +190,18 @@ async fn settings_that_cannot_be_meant_name_their_key() {
     wrong.default_location = None;
     assert_eq!(connect(wrong).key, "default_location");
 }
+
+#[tokio::test]
+async fn the_metrics_say_what_is_left_of_the_budget() {
+    let world = world().await;
+    let metrics = millrace_service_kit::metrics::Metrics::default();
+    world.erp.show(&metrics);
+    world.erp.read(Flow::Customers, None).await.unwrap();
+    let left = 6000 - world.erp.usage().started;
+    let text = metrics.text();
+    assert!(
+        text.contains(&format!("millrace_erp_requests_left {left}")),
+        "{text}"
+    );
+    assert!(text.contains("millrace_erp_throttled_total 0"), "{text}");
+}

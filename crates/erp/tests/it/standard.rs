@@ -300,3 +300,20 @@ async fn a_cursor_of_the_other_level_is_read_from_the_start() {
         .unwrap_err();
     assert!(matches!(error, ErpError::ResyncNeeded { .. }), "{error}");
 }
+
+/// What no stamp tells of is put right by the next full read.
+#[tokio::test]
+async fn everything_is_read_again_now_and_then() {
+    let world =
+        standard_world_with(|settings| settings.reading.full_read_every = Duration::from_secs(1))
+            .await;
+    let mut cursor = None;
+    let mut full_reads = 0;
+    eventually("a second full read has ended", async || {
+        let page = world.erp.read(Flow::Items, cursor.as_ref()).await.unwrap();
+        full_reads += usize::from(page.snapshot_complete);
+        cursor = Some(page.next);
+        full_reads == 2
+    })
+    .await;
+}

@@ -34,6 +34,7 @@ pub(crate) struct StandardLevel<'a> {
     pub environment: &'a str,
     pub page_size: u32,
     pub overlap: Duration,
+    pub full_read_every: Duration,
     pub local_currency: Option<Currency>,
     pub location: Option<&'a LocationCode>,
     pub recent: &'a Recent,
@@ -129,6 +130,9 @@ impl StandardLevel<'_> {
             );
             return self.sweep(flow, &place, None, self.newcomer, 0, None).await;
         };
+        if place.environment != self.environment {
+            return Err(resync("the cursor belongs to another environment"));
+        }
         match &place.at {
             At::Sweep {
                 began,
@@ -136,7 +140,7 @@ impl StandardLevel<'_> {
                 step,
                 next,
             } => {
-                self.sweep(flow, &place, Some(*began), *reader, *step, Some(next))
+                self.sweep(flow, &place, Some(*began), *reader, *step, next.as_deref())
                     .await
             }
             At::Poll(poll) => self.poll(flow, &place, poll).await,
@@ -200,10 +204,11 @@ impl StandardLevel<'_> {
                 began,
                 reader,
                 step: step + 1,
-                next,
+                next: Some(next),
             },
             None => At::Poll(Poll {
                 since: began,
+                swept: began,
                 reader,
                 step: step + 1,
                 under_way: None,
@@ -216,6 +221,12 @@ impl StandardLevel<'_> {
             snapshot: true,
             snapshot_complete: last,
         })
+    }
+
+    /// Whether it is time for another full read.
+    fn is_due(&self, swept: Timestamp, now: Timestamp) -> bool {
+        let every = SignedDuration::try_from(self.full_read_every).unwrap_or(SignedDuration::MAX);
+        now.0.duration_since(swept.0) >= every
     }
 
     /// How far back a poll reaches.
@@ -299,18 +310,45 @@ impl StandardLevel<'_> {
                 })
             }
         };
-        let more = under_way.is_some();
-        let since = if more {
-            poll.since
-        } else {
-            poll.since.max(began)
+        let (reader, step, swept) = (poll.reader, poll.step + 1, poll.swept);
+        let (at, more) = match under_way {
+            Some(under_way) => {
+                let since = poll.since;
+                let under_way = Some(under_way);
+                (
+                    At::Poll(Poll {
+                        since,
+                        swept,
+                        reader,
+                        step,
+                        under_way,
+                    }),
+                    true,
+                )
+            }
+            None if self.is_due(swept, began) => (
+                At::Sweep {
+                    began,
+                    reader,
+                    step,
+                    next: None,
+                },
+                true,
+            ),
+            None => {
+                let since = poll.since.max(began);
+                (
+                    At::Poll(Poll {
+                        since,
+                        swept,
+                        reader,
+                        step,
+                        under_way: None,
+                    }),
+                    false,
+                )
+            }
         };
-        let at = At::Poll(Poll {
-            since,
-            reader: poll.reader,
-            step: poll.step + 1,
-            under_way,
-        });
         Ok(Page {
             observations,
             next: place.at(at).cursor(),
