@@ -6,6 +6,7 @@ mod event;
 mod faults;
 mod order;
 mod personal;
+mod status;
 mod view;
 
 pub use document::{observed, reason_of_refusal};

@@ -1,8 +1,8 @@
 //! An order as it is shown.
 
 use super::document::write_document;
-use super::event::{write_lines, write_quantities, write_reason};
 use super::order::write_order;
+use super::status::{write_lines, write_quantities, write_reason};
 use crate::domain::{Phase, Taken};
 use millrace_contract::order::v1 as proto;
 

@@ -7,8 +7,9 @@ use millrace_contract::webshop_orders::v1::Order;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
+use crate::instance::{Instance, OPERATOR, OTHER_SHOP, READER};
 use crate::sale::{CHAIR, CHANNEL, content, line, money, new_customers_order, order, person};
-use crate::world::{Instance, OTHER_SHOP, READER, World};
+use crate::world::World;
 
 fn fields(status: &Status) -> Vec<String> {
     let details = status.get_details_bad_request();
@@ -222,7 +223,7 @@ async fn wrong_channels_scopes_and_tokens_are_refused() {
     assert_eq!(nobody.code(), Code::Unauthenticated);
     let mut unknown = request();
     unknown.order.as_mut().unwrap().channel = "no-such-channel".into();
-    let operator = shop(crate::world::OPERATOR)
+    let operator = shop(OPERATOR)
         .await
         .submit_order(unknown.clone())
         .await

@@ -2,8 +2,11 @@
 
 mod bad_input;
 mod faults;
+mod instance;
+mod newcomers;
 mod operators;
 mod sale;
 mod shop;
 mod status;
+mod storms;
 mod world;

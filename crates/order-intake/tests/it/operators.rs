@@ -7,8 +7,9 @@ use millrace_contract::order::v1::{
 use millrace_contract::webshop_orders::v1::HoldKind;
 use tonic::Code;
 
+use crate::instance::{Instance, channels_with};
 use crate::sale::{CHANNEL, content, money, order};
-use crate::world::{Instance, PATIENCE, World};
+use crate::world::{PATIENCE, World};
 
 async fn held(instance: &Instance) -> Vec<OrderView> {
     let request = ListHeldRequest {
@@ -299,7 +300,7 @@ async fn settings_that_changed_with_a_restart_free_what_waited_for_them() {
     .await;
     instance.stop().await;
 
-    let mapped = crate::world::channels_with(&[("card", "CARD"), ("invoice", "")]);
+    let mapped = channels_with(&[("card", "CARD"), ("invoice", "")]);
     let again = world
         .instance_on(database, |ports| {
             ports.channels = std::sync::Arc::new(mapped)

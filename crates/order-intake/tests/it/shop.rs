@@ -6,8 +6,9 @@ use millrace_contract::order::v1::{
 use tokio_stream::StreamExt;
 use tonic::Code;
 
+use crate::instance::SERVICE_DESK;
 use crate::sale::{CHAIR, CHANNEL, line, money, new_customers_order, order, person};
-use crate::world::{PATIENCE, SERVICE_DESK, World};
+use crate::world::{PATIENCE, World};
 
 /// Rows 41, 43, 44, 46 and 48.
 #[tokio::test]

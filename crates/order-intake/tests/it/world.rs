@@ -3,40 +3,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_contract::customer::v1 as customer;
-use millrace_contract::customer::v1::customer_service_server::{
-    CustomerService, CustomerServiceServer,
-};
 use millrace_contract::customers::v1::{Customer, CustomerBlock, CustomerChanged};
 use millrace_contract::items::v1::{Item, ItemChanged};
-use millrace_contract::order::v1 as proto;
-use millrace_contract::order::v1::order_admin_service_client::OrderAdminServiceClient;
-use millrace_contract::order::v1::order_service_client::OrderServiceClient;
 use millrace_erp::business_central::{BusinessCentral, Settings};
-use millrace_erp::party::{Address, NewCustomer, Parties};
-use millrace_erp::{Erp, ErpError};
 use millrace_erp_simulator::{Config as SimulatorConfig, Simulator};
 use millrace_event_bus::{Bus, EmbeddedBus, Routes};
 use millrace_event_store::{
     Append, Cause, Database, DatabaseSettings, EventLog, Expected, NewEvent, Sealer,
 };
-use millrace_order_intake::{Config, GrpcCustomers, MIGRATIONS, Ports, Service};
-use millrace_service_kit::auth::{TokenSettings, Tokens};
-use millrace_service_kit::grpc::{Entrance, Limits, serve};
+use millrace_order_intake::{Config, GrpcCustomers, MIGRATIONS, Ports};
 use millrace_service_kit::health::Health;
 use millrace_service_kit::metrics::Metrics;
 use millrace_service_kit::{Clock, Ids, Secret, Shutdown, SystemClock};
-use millrace_values::{Channel as WebShop, ChannelCode, Channels};
 use prost::Message;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
-use tonic::service::Interceptor;
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Response, Status};
+use tonic::transport::Endpoint;
 use uuid::Uuid;
 
+use crate::instance::{Instance, channels, config};
+use crate::newcomers::serve_customers;
 use crate::sale::{CHAIR, CHANNEL};
 
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -275,220 +261,6 @@ impl Drop for World {
     }
 }
 
-/// Short pauses: tests wait for nothing but the service.
-pub fn config() -> Config {
-    Config {
-        first_pause: Duration::from_millis(50),
-        longest_pause: Duration::from_millis(500),
-        ..Config::default()
-    }
-}
-
-/// One running service.
-pub struct Instance {
-    pub orders: OrderServiceClient<Authorized>,
-    pub admin: OrderAdminServiceClient<Authorized>,
-    pub address: String,
-    pub health: Health,
-    pub metrics: Metrics,
-    pub shutdown: Shutdown,
-    running: JoinHandle<()>,
-}
-
-impl Instance {
-    async fn start(config: Config, ports: Ports, shutdown: Shutdown) -> Self {
-        let (health, metrics) = (ports.health.clone(), ports.metrics.clone());
-        let service = Service::build(config, ports).await.unwrap();
-        let listener = listener().await;
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let mut routes = tonic::service::Routes::builder();
-        routes
-            .add_service(service.grpc())
-            .add_service(service.admin_grpc());
-        let entrance = Entrance {
-            tokens: tokens(),
-            limits: Limits::default(),
-            health: health.clone(),
-            metrics: metrics.clone(),
-            descriptors: millrace_contract::DESCRIPTORS,
-        };
-        let stop = shutdown.clone();
-        let served = tokio::spawn(serve(listener, routes.routes(), entrance, stop));
-        let stop = shutdown.clone();
-        let running = tokio::spawn(async move {
-            service.run(stop).await.unwrap();
-            served.await.unwrap().unwrap();
-        });
-        let channel = Endpoint::from_shared(address.clone())
-            .unwrap()
-            .connect()
-            .await
-            .unwrap();
-        let orders = OrderServiceClient::with_interceptor(channel.clone(), token(SHOP));
-        let admin = OrderAdminServiceClient::with_interceptor(channel, token(OPERATOR));
-        Self {
-            orders,
-            admin,
-            address,
-            health,
-            metrics,
-            shutdown,
-            running,
-        }
-    }
-
-    /// The shop's client with another token.
-    pub async fn as_caller(&self, secret: &'static str) -> OrderServiceClient<Authorized> {
-        let channel = Endpoint::from_shared(self.address.clone())
-            .unwrap()
-            .connect()
-            .await
-            .unwrap();
-        OrderServiceClient::with_interceptor(channel, token(secret))
-    }
-
-    pub async fn submit(
-        &self,
-        order: proto::SubmitOrderRequest,
-    ) -> Result<proto::SubmitOrderResponse, Status> {
-        self.orders
-            .clone()
-            .submit_order(order)
-            .await
-            .map(Response::into_inner)
-    }
-
-    pub async fn get(&self, number: &str) -> proto::OrderView {
-        let request = proto::GetOrderRequest {
-            channel: CHANNEL.into(),
-            order_number: number.into(),
-            include_personal: false,
-        };
-        self.orders
-            .clone()
-            .get_order(request)
-            .await
-            .unwrap()
-            .into_inner()
-            .order
-            .unwrap()
-    }
-
-    /// The order once `holds` of it.
-    pub async fn until(
-        &self,
-        number: &str,
-        what: &str,
-        holds: impl Fn(&proto::OrderView) -> bool,
-    ) -> proto::OrderView {
-        millrace_test_rig::until(PATIENCE, what, async || {
-            Some(self.get(number).await).filter(&holds)
-        })
-        .await
-    }
-
-    pub async fn until_state(&self, number: &str, state: proto::OrderState) -> proto::OrderView {
-        self.until(number, &format!("order {number} is {state:?}"), |view| {
-            view.state() == state
-        })
-        .await
-    }
-
-    /// The value of a metric without labels.
-    pub fn count(&self, metric: &str) -> u64 {
-        let text = self.metrics.text();
-        let line = text.lines().find_map(|line| {
-            line.strip_prefix(&format!("millrace_{metric}_total "))
-                .map(str::to_owned)
-        });
-        line.and_then(|value| value.trim().parse().ok())
-            .unwrap_or_default()
-    }
-
-    pub async fn stop(self) {
-        self.shutdown.cancel();
-        // A connection that stays open would keep the server from draining.
-        drop((self.orders, self.admin));
-        self.running.await.unwrap();
-    }
-}
-
-pub const SHOP: &str = "the-shop-of-furniture-de";
-pub const OTHER_SHOP: &str = "the-shop-of-another-channel";
-pub const READER: &str = "somebody-who-may-only-read";
-pub const SERVICE_DESK: &str = "somebody-who-may-see-people";
-pub const OPERATOR: &str = "the-operator-of-everything";
-
-fn tokens() -> Tokens {
-    let token = |name: &str, secret: &str, channel: Option<&str>, scopes: &[&str]| TokenSettings {
-        name: name.into(),
-        token: Some(Secret::new(secret)),
-        sha256: None,
-        channel: channel.map(Into::into),
-        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
-    };
-    Tokens::new([
-        token("shop", SHOP, Some(CHANNEL), &["order:submit", "order:read"]),
-        token(
-            "other-shop",
-            OTHER_SHOP,
-            Some("toys-fr"),
-            &["order:submit", "order:read"],
-        ),
-        token("reader", READER, Some(CHANNEL), &["order:read"]),
-        token(
-            "service-desk",
-            SERVICE_DESK,
-            Some(CHANNEL),
-            &["order:read", "order:personal"],
-        ),
-        token("operator", OPERATOR, None, &["*"]),
-    ])
-    .unwrap()
-}
-
-pub type Authorized = InterceptedService<Channel, Bearer>;
-
-#[derive(Clone)]
-pub struct Bearer(&'static str);
-
-impl Interceptor for Bearer {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert(
-            "authorization",
-            format!("Bearer {}", self.0).parse().unwrap(),
-        );
-        Ok(request)
-    }
-}
-
-fn token(secret: &'static str) -> Bearer {
-    Bearer(secret)
-}
-
-fn channels() -> Channels {
-    channels_with(&[("card", "CARD")])
-}
-
-/// Two shops that map these payment methods.
-pub fn channels_with(payment_methods: &[(&str, &str)]) -> Channels {
-    let payment_methods: std::collections::BTreeMap<_, _> =
-        payment_methods.iter().copied().collect();
-    let shop = |code: &str, currency: &str| -> WebShop {
-        serde_json::from_value(json!({
-            "code": code,
-            "erp": "bc-main",
-            "languages": ["de"],
-            "location_group": ["MAIN", "SOUTH"],
-            "currency": currency,
-            "prices_include_tax": false,
-            "payment_methods": payment_methods,
-        }))
-        .unwrap()
-    };
-    Channels::new([shop(CHANNEL, "EUR"), shop("toys-fr", "EUR")]).unwrap()
-}
-
 pub async fn migrated(url: &str) -> Database {
     let database = Database::open(
         &DatabaseSettings::new(url, "order-intake"),
@@ -518,80 +290,6 @@ fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
 
-async fn listener() -> TcpListener {
+pub async fn listener() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()
-}
-
-/// customer-sync, as far as order-intake sees it: creates customers in the ERP.
-struct Newcomers {
-    erp: Arc<BusinessCentral>,
-}
-
-async fn serve_customers(erp: Arc<BusinessCentral>, shutdown: Shutdown) -> Endpoint {
-    let listener = listener().await;
-    let endpoint =
-        Endpoint::from_shared(format!("http://{}", listener.local_addr().unwrap())).unwrap();
-    let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
-    let server = tonic::transport::Server::builder()
-        .add_service(CustomerServiceServer::new(Newcomers { erp }));
-    tokio::spawn(server.serve_with_incoming_shutdown(incoming, shutdown.cancelled_owned()));
-    endpoint
-}
-
-#[tonic::async_trait]
-impl CustomerService for Newcomers {
-    async fn get_customer(
-        &self,
-        _: Request<customer::GetCustomerRequest>,
-    ) -> Result<Response<customer::GetCustomerResponse>, Status> {
-        Err(Status::unimplemented("not here"))
-    }
-
-    async fn list_customers(
-        &self,
-        _: Request<customer::ListCustomersRequest>,
-    ) -> Result<Response<customer::ListCustomersResponse>, Status> {
-        Err(Status::unimplemented("not here"))
-    }
-
-    async fn register_customer(
-        &self,
-        request: Request<customer::RegisterCustomerRequest>,
-    ) -> Result<Response<customer::RegisterCustomerResponse>, Status> {
-        let request = request.into_inner();
-        let personal = request.personal.unwrap_or_default();
-        let address = personal.sell_to.unwrap_or_default();
-        let customer = NewCustomer {
-            channel: ChannelCode::parse(&request.channel).unwrap(),
-            shop_customer_number: request.shop_customer_number,
-            parties: Parties {
-                sell_to: Address {
-                    name: address.name,
-                    line1: address.address_line1,
-                    city: address.city,
-                    postal_code: address.postal_code,
-                    country_code: address.country_code,
-                    ..Address::default()
-                },
-                email: personal.email,
-                ..Parties::default()
-            },
-            currency: None,
-            language: None,
-        };
-        let created = self
-            .erp
-            .create_customer(&customer)
-            .await
-            .map_err(|error| match error {
-                ErpError::Contradiction { .. } => Status::already_exists("other content"),
-                ErpError::Refused { .. } => Status::failed_precondition("refused"),
-                _ => Status::unavailable("the erp is away"),
-            })?;
-        Ok(Response::new(customer::RegisterCustomerResponse {
-            system_id: created.system_id.to_string(),
-            number: created.number.to_string(),
-            existed: created.existed,
-        }))
-    }
 }

@@ -1,14 +1,11 @@
 //! The life of an order, from its acceptance to the last credit memo.
 
 use millrace_event_store::{Decider, given};
-use millrace_values::CustomerNumber;
 
-use super::sales::{amount, at, chairs, id, known, verdict};
-use crate::domain::check::Verdict;
-use crate::domain::line::{self, Movement};
+use super::acts::*;
+use super::sales::{amount, at, chairs, channel, known, verdict};
 use crate::domain::{
-    Command, Document, DocumentKind, Event, HoldKind, HoldReason, Known, LineQuantity, LineStatus,
-    Order, Phase, Rejection, ShopOrder, State, Submitted, check,
+    Command, DocumentKind, Event, Known, Phase, Rejection, ShopOrder, Submitted, check,
 };
 
 #[test]
@@ -90,8 +87,8 @@ fn a_held_order_is_cleared_when_what_it_lacked_has_come() {
 fn a_held_order_is_held_for_the_reasons_that_are_left() {
     let mut order = chairs();
     order.payment_method = "shells".into();
-    let all = check::check(&order, &super::sales::channel(), &Known::default());
-    let left = check::check(&order, &super::sales::channel(), &known());
+    let all = check::check(&order, &channel(), &Known::default());
+    let left = check::check(&order, &channel(), &known());
     let before = Event::Held {
         reasons: all.reasons,
         lines: all.lines,
@@ -386,163 +383,4 @@ fn nothing_can_be_said_of_an_order_nobody_took() {
     given::<ShopOrder>([])
         .when(observe(DocumentKind::Shipment, 2, 1))
         .then_rejected(Rejection::Unknown);
-}
-
-fn submitted(order: Order) -> Submitted {
-    Submitted {
-        verdict: verdict(&order),
-        order: Box::new(order),
-        content_hash: vec![1],
-        at: at(),
-        same_person: true,
-    }
-}
-
-fn submit(order: Order) -> Command {
-    Command::Submit(submitted(order))
-}
-
-fn lines() -> Vec<LineStatus> {
-    verdict(&chairs()).lines
-}
-
-fn nothing_known() -> Verdict {
-    check::check(&chairs(), &super::sales::channel(), &Known::default())
-}
-
-fn accepted() -> Event {
-    Event::Accepted {
-        order: Box::new(chairs()),
-        content_hash: vec![1],
-        at: at(),
-        lines: lines(),
-    }
-}
-
-fn cleared() -> Event {
-    Event::Cleared { lines: lines() }
-}
-
-fn held() -> Event {
-    Event::Held {
-        reasons: nothing_known().reasons,
-        lines: lines(),
-    }
-}
-
-fn document(kind: DocumentKind, number: u128) -> Document {
-    Document {
-        kind,
-        system_id: id(number),
-        number: format!("D-{number}"),
-        row_version: Some(40),
-        posted_at: at(),
-    }
-}
-
-fn posted() -> Event {
-    Event::Posted {
-        document: document(DocumentKind::SalesOrder, 1),
-        customer: Some((Some(id(90)), CustomerNumber::parse("10000").unwrap())),
-        total_difference: None,
-        lines: lines(),
-    }
-}
-
-fn post(gross: &str) -> Command {
-    Command::Posted {
-        document: document(DocumentKind::SalesOrder, 1),
-        customer_system_id: Some(id(90)),
-        customer: CustomerNumber::parse("10000").unwrap(),
-        booked_gross: amount(gross),
-    }
-}
-
-fn no() -> HoldReason {
-    HoldReason::of_order(HoldKind::ErpRefused, "TOTALS", "the ERP refuses the order")
-}
-
-fn refuse() -> Command {
-    Command::Refused { reason: no() }
-}
-
-fn refused() -> Event {
-    Event::Refused {
-        reason: no(),
-        lines: lines(),
-    }
-}
-
-fn mend(expected_version: Option<u64>) -> Command {
-    let order = chairs();
-    Command::Mend {
-        verdict: verdict(&order),
-        order: Box::new(order),
-        note: "typing error".into(),
-        expected_version,
-    }
-}
-
-fn mended() -> Event {
-    Event::Mended {
-        order: Box::new(chairs()),
-        note: "typing error".into(),
-        lines: lines(),
-    }
-}
-
-fn give_up() -> Command {
-    Command::Drop {
-        note: "customer called".into(),
-    }
-}
-
-fn moved(quantity: u32) -> Vec<LineQuantity> {
-    vec![LineQuantity {
-        line: 1,
-        quantity: quantity.into(),
-    }]
-}
-
-fn dropped() -> Event {
-    let lines = line::after(&lines(), Movement::Cancel, &moved(2));
-    Event::Cancelled {
-        document: None,
-        cancelled: moved(2),
-        note: "customer called".into(),
-        lines,
-    }
-}
-
-fn shipped(quantity: u32) -> Event {
-    Event::Shipped {
-        document: document(DocumentKind::Shipment, 2),
-        shipped: moved(quantity),
-        carrier: "DHL".into(),
-        tracking_number: "JD0001".into(),
-        lines: line::after(&lines(), Movement::Ship, &moved(quantity)),
-    }
-}
-
-fn observe(kind: DocumentKind, number: u128, quantity: u32) -> Command {
-    Command::Observed {
-        document: document(kind, number),
-        lines: moved(quantity),
-        carrier: "DHL".into(),
-        tracking_number: "JD0001".into(),
-    }
-}
-
-fn given_events<const N: usize>(events: [Event; N]) -> State {
-    ShopOrder::replay(&events)
-}
-
-fn state<const N: usize>(events: [Event; N]) -> crate::domain::Taken {
-    *given_events(events).0.unwrap()
-}
-
-fn given_state<const N: usize>(events: [Event; N], command: Command) -> crate::domain::Taken {
-    let state = given_events(events);
-    let events = ShopOrder::decide(&state, command).unwrap();
-    *events.iter().fold(state, ShopOrder::evolve).0.unwrap()
 }

@@ -1,5 +1,6 @@
 //! The rules, read aloud: given, when, then. The builders stand at the end.
 
+mod acts;
 mod checks;
 mod life;
 mod money;
