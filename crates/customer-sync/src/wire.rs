@@ -62,7 +62,10 @@ impl Stored for Mirror {
                 };
                 Draft {
                     erp: Some(customer.erp.to_string()),
-                    channel: customer.shop.as_ref().map(|(channel, _)| channel.to_string()),
+                    channel: customer
+                        .shop
+                        .as_ref()
+                        .map(|(channel, _)| channel.to_string()),
                     occurred_at: Some(customer.modified_at.0),
                     ..Draft::new(CHANGED, message.encode_to_vec())
                 }
@@ -90,7 +93,8 @@ fn read_mirrored(recorded: &Recorded) -> Result<Event, WireError> {
     match recorded.event.kind.as_str() {
         CHANGED => {
             let message = customers::CustomerChanged::decode(recorded.event.payload.clone())?;
-            let customer = read_customer(erp, message.customer.ok_or(WireError::Missing("customer"))?)?;
+            let customer =
+                read_customer(erp, message.customer.ok_or(WireError::Missing("customer"))?)?;
             Ok(Event::Changed {
                 customer: Box::new(customer),
                 changed_paths: vec![],

@@ -13,7 +13,9 @@ use millrace_event_store::{Cause, Database, SealError, Sealer, StoreError};
 use millrace_service_kit::auth::Caller;
 use millrace_service_kit::trace::TraceContext;
 use millrace_service_kit::{Clock, Ids, rejection};
-use millrace_values::{Channel, ChannelCode, Channels, Currency, CustomerNumber, LanguageTag, SystemId};
+use millrace_values::{
+    Channel, ChannelCode, Channels, Currency, CustomerNumber, LanguageTag, SystemId,
+};
 use prost::Message;
 use tonic::{Request, Response, Status};
 use tracing::error;
@@ -210,7 +212,11 @@ fn wanted(channel: &Channel, message: RegisterCustomerRequest) -> Result<Wanted,
     for (field, text, limit) in [
         ("email", &personal.email, 80),
         ("phone", &personal.phone, 30),
-        ("vat_registration_number", &personal.vat_registration_number, 20),
+        (
+            "vat_registration_number",
+            &personal.vat_registration_number,
+            20,
+        ),
     ] {
         printable(field, text, limit)?;
     }
