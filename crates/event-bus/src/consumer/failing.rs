@@ -92,7 +92,7 @@ impl Worker {
                 records.append(&mut failing.records);
             }
         }
-        self.take(records, &[], subscription).await?;
+        self.take(records, Vec::new(), subscription).await?;
         for partition in due {
             let Some(own) = self.own.get_mut(&partition) else {
                 continue;

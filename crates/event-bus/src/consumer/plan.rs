@@ -143,3 +143,7 @@ fn judge(mark: &Mark, offset: i64, at: &Position) -> Verdict {
         Verdict::Rebuilt(at.clone())
     }
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

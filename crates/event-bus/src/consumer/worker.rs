@@ -141,7 +141,7 @@ impl Worker {
                 .into_iter()
                 .filter(|(partition, _)| self.flows(partition))
                 .collect();
-            self.take(records, &reached, &mut *subscription).await?;
+            self.take(records, reached, &mut *subscription).await?;
             self.retry_failing(&mut *subscription).await?;
             self.recheck(&mut *subscription).await?;
             self.look_at_lag(&mut *subscription).await;
@@ -199,19 +199,21 @@ impl Worker {
     pub(super) async fn take(
         &mut self,
         records: Vec<Taken>,
-        reached: &[(Partition, i64)],
+        reached: Vec<(Partition, i64)>,
         subscription: &mut dyn Subscription,
     ) -> Result<(), BusError> {
-        let mut records = records;
+        let (mut records, mut reached) = (records, reached);
         loop {
             if records.is_empty() && reached.is_empty() {
                 return Ok(());
             }
-            match self.commit(&records, reached, subscription).await? {
+            match self.commit(&records, &reached, subscription).await? {
                 None => return Ok(()),
                 Some(Stop::Fenced(partition)) => {
                     self.fenced(&partition, subscription).await?;
                     records.retain(|taken| taken.partition != partition);
+                    // It was reached without these records: reading goes on from where the partition stands now.
+                    reached.retain(|(reached, _)| *reached != partition);
                 }
                 Some(stop) if records.len() <= 1 => {
                     return self.fail_all(records, &stop, subscription).await;

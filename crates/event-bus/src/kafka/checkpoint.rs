@@ -18,6 +18,7 @@ pub(super) const KEY: &str = "checkpoint";
 
 /// How far from the end the newest checkpoint is looked for first; markers and aborted attempts stand in between.
 const NEAR_THE_END: i64 = 200;
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Checkpoint {
@@ -58,14 +59,21 @@ pub(super) fn read(
     config
         .set("group.id", format!("{topic}.nobody"))
         .set("enable.partition.eof", "true")
+        .set("fetch.wait.max.ms", "20")
         .set("auto.offset.reset", "earliest");
     let reader: BaseConsumer<Quiet> = config.create_with_context(Quiet)?;
-    for start in [Offset::OffsetTail(NEAR_THE_END), Offset::Beginning] {
+    let (low, high) = reader.fetch_watermarks(topic, 0, PATIENCE)?;
+    // Two places only: near the end it is found almost always, and from the beginning always.
+    for start in [high - NEAR_THE_END, low] {
+        if low == high {
+            break;
+        }
         let mut assignment = TopicPartitionList::new();
-        assignment.add_partition_offset(topic, 0, start)?;
+        assignment.add_partition_offset(topic, 0, Offset::Offset(start.max(low)))?;
         reader.assign(&assignment)?;
-        if let Some(found) = last(&reader)? {
-            return Ok(Some(found));
+        let found = last(&reader)?;
+        if found.is_some() || start <= low {
+            return Ok(found);
         }
         reader.unassign()?;
     }

@@ -41,7 +41,9 @@ pub(super) fn mirror(
         let mut config = settings.reader("mirror");
         config
             .set("group.id", format!("{}nobody", settings.prefix))
-            .set("enable.partition.eof", "true");
+            .set("enable.partition.eof", "true")
+            // An end of partition is told when a fetch comes back without anything.
+            .set("fetch.wait.max.ms", "50");
         let reader: BaseConsumer<Quiet> = config.create_with_context(Quiet)?;
         let full = settings.topic_name(&Routes::Internal, topic);
         let reader = Reader {

@@ -22,6 +22,8 @@ use crate::kafka::settings::KafkaSettings;
 /// Opaque of the checkpoint's own record; positions begin at 1.
 const OWN: usize = 0;
 const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
+/// A small transaction is answered within this.
+const ANSWERS_SOON: Duration = Duration::from_millis(5);
 /// How long a stopping relay waits for acknowledgements it already asked for.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -106,6 +108,8 @@ impl Publisher {
             .set("batch.size", "1000000")
             .set("batch.num.messages", if singly { "1" } else { "10000" })
             .set("message.max.bytes", settings.max_record_bytes.to_string())
+            // Only what was refused is looked at.
+            .set("delivery.report.only.error", "true")
             .set("queue.buffering.max.messages", "100000")
             .set("queue.buffering.max.kbytes", "65536")
             .set("message.timeout.ms", "30000")
@@ -221,15 +225,24 @@ impl Publisher {
 
     /// Waits until Kafka has answered for everything.
     fn acknowledged(&self, stop: &Shutdown) -> Result<(), PublishError> {
+        let began = Instant::now();
         let mut stopping: Option<Instant> = None;
         while self.producer.in_flight_count() > 0 {
-            self.producer.poll(Duration::from_millis(1));
+            // `poll` takes all of its time even when the answer comes early, and its time is in milliseconds.
+            if began.elapsed() < ANSWERS_SOON {
+                self.producer.poll(Duration::ZERO);
+                std::thread::sleep(Duration::from_micros(100));
+            } else {
+                self.producer.poll(Duration::from_millis(1));
+            }
             if stop.is_cancelled()
                 && stopping.get_or_insert_with(Instant::now).elapsed() > STOP_PATIENCE
             {
                 return Err(PublishError::Stopped);
             }
         }
+        // Refusals that came with the last answer.
+        self.producer.poll(Duration::ZERO);
         let refused = std::mem::take(
             &mut *self
                 .producer

@@ -279,6 +279,9 @@ impl Relay {
             .iter()
             .any(|recorded| self.0.topic_of(recorded).is_some());
         if !outgoing && new.position - old.position < UNREPORTED {
+            self.0
+                .board
+                .note(&self.0.name, |reading| reading.position = new.position);
             return Ok(false);
         }
         let (relay, publisher, new, stop) =

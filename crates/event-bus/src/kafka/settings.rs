@@ -1,6 +1,7 @@
 //! What can be set about Kafka.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Debug, Formatter};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -10,7 +11,7 @@ use crate::bus::Routes;
 use crate::topics::{Kind, Topic};
 
 /// Where Kafka is and how it is used.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct KafkaSettings {
     /// `host:port,host:port`.
@@ -34,6 +35,20 @@ pub struct TopicSettings {
     pub replication: Option<i32>,
     /// Facts only; seconds.
     pub retention_seconds: Option<u64>,
+}
+
+impl Debug for KafkaSettings {
+    /// Without the values of `librdkafka`: a password may be among them.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaSettings")
+            .field("bootstrap", &self.bootstrap)
+            .field("prefix", &self.prefix)
+            .field("replication", &self.replication)
+            .field("max_record_bytes", &self.max_record_bytes)
+            .field("topics", &self.topics)
+            .field("librdkafka", &self.librdkafka.keys())
+            .finish()
+    }
 }
 
 impl Default for KafkaSettings {

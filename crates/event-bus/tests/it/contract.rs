@@ -254,6 +254,36 @@ pub async fn a_handler_appends_to_its_own_log_once(world: World) {
     assert_eq!(own.len(), 15, "every echo once");
 }
 
+/// FAULTS F7 for consumers: one fell asleep with a batch in hand, its partitions went to another.
+pub async fn two_that_both_believe_to_own_a_partition_double_nothing(world: World) {
+    let (log, sink) = (world.log().await, world.sink().await);
+    let relay = world.relay(&log).await;
+    let one = world.consume(
+        world
+            .consumer(&["items"], &sink, Arc::new(Obedient::default()))
+            .batch(3),
+    );
+    let other = world.consume(
+        world
+            .consumer(&["items"], &sink, Arc::new(Obedient::default()))
+            .batch(5),
+    );
+    append(
+        &log,
+        (0..200).map(|n| item(&log, &format!("{}", n % 9), &n.to_string())),
+    )
+    .await;
+    assert_eq!(taken(&sink, 200).await.len(), 200);
+    until("both have counted", async || {
+        one.1.read().handled + other.1.read().handled >= 200
+    })
+    .await;
+    assert_eq!(one.1.read().handled + other.1.read().handled, 200);
+    one.0.stop().await;
+    other.0.stop().await;
+    relay.stop().await;
+}
+
 pub async fn an_unknown_topic_is_refused(world: World) {
     let sink = world.sink().await;
     let consumer = world.consumer(&["no-such-topic"], &sink, Arc::new(Obedient::default()));

@@ -194,6 +194,7 @@ async fn a_group_grows_and_shrinks_and_loses_nothing() {
         let process = World {
             bus: Arc::new(kafka_bus(&bootstrap, &world.prefix)),
             prefix: world.prefix.clone(),
+            postgres: None,
         };
         let database = shared_database(&postgres, "sink").await;
         process

@@ -19,6 +19,13 @@ macro_rules! contract {
             })*
         }
 
+        mod postgres_consumer {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $sentence() {
+                crate::$module::$sentence(crate::world::World::postgres().await).await;
+            })*
+        }
+
         mod kafka_bus {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $sentence() {
@@ -37,6 +44,7 @@ contract! {
     contract::a_deletion_arrives_without_a_value,
     contract::a_newcomer_sees_the_latest_of_every_key_then_what_comes,
     contract::a_handler_appends_to_its_own_log_once,
+    contract::two_that_both_believe_to_own_a_partition_double_nothing,
     contract::an_unknown_topic_is_refused,
     held::a_newer_state_supersedes_a_parked_one,
     held::facts_wait_behind_a_parked_one_of_their_key_and_others_go_on,

@@ -21,6 +21,8 @@ pub struct World {
     pub bus: Arc<dyn Bus>,
     /// What a test adds to its group and log names: unique in this run.
     pub prefix: String,
+    /// Where consumers keep their rows, if not in SQLite.
+    pub postgres: Option<String>,
 }
 
 /// A task that runs until it is stopped.
@@ -51,6 +53,21 @@ impl World {
         Self {
             bus: Arc::new(EmbeddedBus::new()),
             prefix: millrace_test_rig::unique("bus"),
+            postgres: None,
+        }
+    }
+
+    /// The embedded bus, with consumers that keep their rows in PostgreSQL.
+    pub async fn postgres() -> Self {
+        let world = Self::embedded();
+        let url = millrace_test_rig::postgres()
+            .await
+            .create_database(&world.prefix)
+            .await
+            .expect("a database");
+        Self {
+            postgres: Some(url),
+            ..world
         }
     }
 
@@ -76,7 +93,10 @@ impl World {
 
     /// A database to consume into.
     pub async fn sink(&self) -> Database {
-        let database = database("sink").await;
+        let database = match &self.postgres {
+            Some(url) => shared_database(url, &millrace_test_rig::unique("sink")).await,
+            None => database("sink").await,
+        };
         handler::prepare(&database).await;
         database
     }
