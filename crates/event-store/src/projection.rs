@@ -16,8 +16,8 @@ use crate::log::{EventLog, LEASE_TAKEN, StoreError};
 
 /// Events per transaction.
 const PAGE: usize = 500;
-/// A look at the feed without having been woken.
-const SAFETY: Duration = Duration::from_secs(1);
+/// A look at the feed without having been woken. Rare, because the log itself looks for what other processes wrote.
+const SAFETY: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Rows made of events.

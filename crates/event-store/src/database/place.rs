@@ -152,7 +152,7 @@ impl SqlitePlace {
                 SqliteSynchronous::Full
             })
             .busy_timeout(Duration::from_secs(10))
-            .pragma("cache_size", "-1024")
+            .pragma("cache_size", "-512")
             .pragma("journal_size_limit", "67108864");
         let pool = SqlitePoolOptions::new()
             .max_connections(4)
@@ -185,9 +185,9 @@ impl SqlitePlace {
     /// What every connection of the read model sets first.
     pub(super) fn pragmas(&self) -> &'static str {
         if self.in_memory {
-            return "PRAGMA synchronous = OFF; PRAGMA busy_timeout = 10000; PRAGMA cache_size = -1024";
+            return "PRAGMA synchronous = OFF; PRAGMA busy_timeout = 10000; PRAGMA cache_size = -512";
         }
-        "PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000; PRAGMA cache_size = -1024"
+        "PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000; PRAGMA cache_size = -512"
     }
 }
 

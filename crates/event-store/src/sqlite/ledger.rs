@@ -32,7 +32,8 @@ pub(super) struct SqliteLedger {
 impl SqliteLedger {
     pub(super) fn new(place: &SqlitePlace, clock: Arc<dyn Clock>, ids: Ids) -> Self {
         Self {
-            options: place.options.clone(),
+            // Its pages are the ones every batch meets again: the ends of the indexes.
+            options: place.options.clone().pragma("cache_size", "-2048"),
             connection: None,
             turn: None,
             turns: place.turns.file.clone(),

@@ -11,6 +11,7 @@ mod crashes;
 mod databases;
 mod executing;
 mod following;
+mod full_disk;
 mod holding;
 mod interleavings;
 mod leases;

@@ -13,6 +13,8 @@ everywhere!(
     an_erased_person_is_gone_and_stays_gone,
     two_processes_seal_with_the_same_key,
     without_the_wrapping_key_nothing_opens,
+    a_fingerprint_tells_changes_of_one_person_and_nothing_else,
+    the_keys_of_a_page_of_people_are_made_together,
 );
 
 const WRAPPING: [u8; 32] = [7; 32];
@@ -129,6 +131,44 @@ async fn without_the_wrapping_key_nothing_opens(on: On) {
         stranger.seal("anna", b"x", b"").await,
         Err(SealError::Broken)
     ));
+}
+
+async fn a_fingerprint_tells_changes_of_one_person_and_nothing_else(on: On) {
+    let world = World::new(on).await;
+    let sealer = Sealer::new(world.database.clone(), &WRAPPING);
+    let first = sealer.fingerprint("anna", b"Anna").await.unwrap();
+    assert_eq!(sealer.fingerprint("anna", b"Anna").await.unwrap(), first);
+    assert_ne!(sealer.fingerprint("anna", b"Anne").await.unwrap(), first);
+    assert_ne!(
+        sealer.fingerprint("bert", b"Anna").await.unwrap(),
+        first,
+        "equal people do not look equal"
+    );
+    erase(&world.database, &sealer, "anna").await;
+    assert!(matches!(
+        sealer.fingerprint("anna", b"Anna").await,
+        Err(SealError::Erased)
+    ));
+}
+
+async fn the_keys_of_a_page_of_people_are_made_together(on: On) {
+    let world = World::new(on).await;
+    let sealer = Sealer::new(world.database.clone(), &WRAPPING);
+    let sealed = sealer.seal("person-3", b"known before", b"").await.unwrap();
+    erase(&world.database, &sealer, "person-4").await;
+    let people: Vec<String> = (0..50).map(|number| format!("person-{number}")).collect();
+    sealer.prepare(&people).await.unwrap();
+    sealer.prepare(&people).await.unwrap();
+    let count = "SELECT CAST(count(*) AS BIGINT) FROM personal_keys WHERE wrapped IS NOT NULL";
+    let (keys,): (i64,) = sqlx::query_as(count)
+        .fetch_one(world.database.pool())
+        .await
+        .unwrap();
+    assert_eq!(keys, 49, "all but the erased one");
+    assert_eq!(
+        sealer.open("person-3", &sealed, b"").await.unwrap(),
+        b"known before"
+    );
 }
 
 #[tokio::test]
