@@ -78,6 +78,7 @@ pub(super) fn list(world: &Arc<World>, call: &Call) -> Result<Answer, Refusal> {
             table: &tables.queue,
             schema: &ENTRY,
             id: "",
+            key: None,
             parent: None,
             keep: &|_| true,
             render: &|entry: &QueueEntry| rendered(change(entry)),

@@ -73,6 +73,7 @@ pub(super) fn list(world: &Arc<World>, call: &Call) -> Result<Answer, Refusal> {
             table: &tables.customers,
             schema: &CUSTOMER,
             id: "systemId",
+            key: Some("number"),
             parent: None,
             keep: &|_| true,
             render: &|customer: &Customer| render(customer, &marks.local_currency, boundary),

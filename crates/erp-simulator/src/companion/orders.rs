@@ -15,7 +15,8 @@ use crate::odata::page::{Rendered, Source};
 use crate::odata::schema::{Kind, Schema, many, ro};
 use crate::odata::{Query, etag};
 use crate::refusal::Refusal;
-use crate::sales::buffer::{self, NewOrder};
+use crate::sales::buffer;
+use crate::sales::shop_order::NewOrder;
 use crate::simulator::World;
 
 const STATES: &[&str] = &["received", "failed", "created"];
@@ -123,6 +124,7 @@ pub(super) fn read(world: &Arc<World>, call: &Call, key: Option<&str>) -> Result
             table: &tables.buffer,
             schema: &ENTRY,
             id: "systemId",
+            key: None,
             parent: None,
             keep: &|_| true,
             render: &|entry: &BufferEntry| render(entry, &marks.local_currency, boundary),

@@ -52,6 +52,7 @@ pub(super) fn figures(world: &Arc<World>, call: &Call) -> Result<Answer, Refusal
             table: &tables.figures,
             schema: &FIGURE,
             id: "",
+            key: None,
             parent: Some("itemId"),
             keep: &|_| true,
             render: &|figure: &Figure| render(tables, figure, now, boundary),

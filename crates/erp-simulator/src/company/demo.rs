@@ -1,475 +1,15 @@
-//! The furniture company that `millrace simulate` and the demo start with. Names are invented.
+//! The furniture company that `millrace simulate` and the demo start with.
 
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
+use super::furniture::{CUSTOMERS, ITEMS, LOCATIONS, Line, SERVICES};
 use super::{
     CompanyData, CustomerData, ItemData, LocationData, PriceData, PriceListData, StockData,
-    VariantData,
+    UnitData, VariantData,
 };
 use crate::database::{Address, ItemKind};
-
-/// Number, name, category, price without tax in cents, variants as `code=description` separated by `|`.
-type Line = (&'static str, &'static str, &'static str, i64, &'static str);
-
-const ITEMS: &[Line] = &[
-    (
-        "1000",
-        "Stuhl Buche \"Lina\"",
-        "CHAIRS",
-        7900,
-        "NATUR=Buche natur|WEISS=Weiß lackiert|ANTHRA=Anthrazit",
-    ),
-    (
-        "1001",
-        "Stuhl Eiche \"Alma\"",
-        "CHAIRS",
-        11900,
-        "NATUR=Eiche geölt|DUNKEL=Eiche dunkel",
-    ),
-    (
-        "1002",
-        "Armlehnstuhl \"Alma Arm\"",
-        "CHAIRS",
-        14900,
-        "NATUR=Eiche geölt|DUNKEL=Eiche dunkel",
-    ),
-    (
-        "1003",
-        "Polsterstuhl \"Fenja\"",
-        "CHAIRS",
-        15950,
-        "GRAU=Stoff grau|SENF=Stoff senf|BLAU=Stoff blau|ROSE=Stoff rosé",
-    ),
-    ("1004", "Barhocker \"Piet\" 65 cm", "CHAIRS", 8950, ""),
-    ("1005", "Barhocker \"Piet\" 75 cm", "CHAIRS", 9450, ""),
-    (
-        "1006",
-        "Freischwinger \"Bauhof\"",
-        "CHAIRS",
-        18900,
-        "SCHWARZ=Leder schwarz|COGNAC=Leder cognac",
-    ),
-    ("1007", "Kinderstuhl \"Mika\"", "CHAIRS", 4990, ""),
-    (
-        "1008",
-        "Bürostuhl \"Kontor\"",
-        "OFFICE",
-        32900,
-        "SCHWARZ=Schwarz|GRAU=Grau",
-    ),
-    (
-        "1009",
-        "Klappstuhl \"Garten\"",
-        "OUTDOOR",
-        3495,
-        "GRUEN=Grün|WEISS=Weiß",
-    ),
-    (
-        "1100",
-        "Esstisch \"Hofgut\" 160",
-        "TABLES",
-        64900,
-        "NATUR=Eiche geölt|DUNKEL=Eiche dunkel",
-    ),
-    (
-        "1101",
-        "Esstisch \"Hofgut\" 200",
-        "TABLES",
-        79900,
-        "NATUR=Eiche geölt|DUNKEL=Eiche dunkel",
-    ),
-    ("1102", "Esstisch rund \"Luna\" 120", "TABLES", 54900, ""),
-    (
-        "1103",
-        "Couchtisch \"Kiesel\"",
-        "TABLES",
-        22900,
-        "EICHE=Eiche|NUSS=Nussbaum",
-    ),
-    (
-        "1104",
-        "Beistelltisch \"Pilz\"",
-        "TABLES",
-        9900,
-        "WEISS=Weiß|SCHWARZ=Schwarz",
-    ),
-    ("1105", "Schreibtisch \"Kontor\" 140", "OFFICE", 39900, ""),
-    (
-        "1106",
-        "Höhenverstellbarer Schreibtisch \"Lift\"",
-        "OFFICE",
-        69900,
-        "EICHE=Eiche|WEISS=Weiß",
-    ),
-    ("1107", "Gartentisch \"Terrasse\" 180", "OUTDOOR", 44900, ""),
-    (
-        "1200",
-        "Sofa 2-Sitzer \"Weser\"",
-        "SOFAS",
-        99900,
-        "GRAU=Stoff grau|BLAU=Stoff blau|GRUEN=Samt grün",
-    ),
-    (
-        "1201",
-        "Sofa 3-Sitzer \"Weser\"",
-        "SOFAS",
-        129900,
-        "GRAU=Stoff grau|BLAU=Stoff blau|GRUEN=Samt grün",
-    ),
-    (
-        "1202",
-        "Ecksofa \"Elbe\"",
-        "SOFAS",
-        189900,
-        "GRAU=Stoff grau|BEIGE=Stoff beige",
-    ),
-    ("1203", "Schlafsofa \"Moldau\"", "SOFAS", 114900, ""),
-    (
-        "1204",
-        "Sessel \"Isar\"",
-        "SOFAS",
-        49900,
-        "GRAU=Stoff grau|SENF=Stoff senf",
-    ),
-    (
-        "1205",
-        "Hocker \"Isar\"",
-        "SOFAS",
-        17900,
-        "GRAU=Stoff grau|SENF=Stoff senf",
-    ),
-    ("1300", "Bett \"Nachtigall\" 140x200", "BEDS", 59900, ""),
-    ("1301", "Bett \"Nachtigall\" 180x200", "BEDS", 74900, ""),
-    (
-        "1302",
-        "Nachttisch \"Eule\"",
-        "BEDS",
-        12900,
-        "EICHE=Eiche|WEISS=Weiß",
-    ),
-    (
-        "1303",
-        "Matratze \"Wolke\" 140x200",
-        "BEDS",
-        39900,
-        "H2=Härte 2|H3=Härte 3",
-    ),
-    (
-        "1304",
-        "Matratze \"Wolke\" 180x200",
-        "BEDS",
-        49900,
-        "H2=Härte 2|H3=Härte 3",
-    ),
-    ("1305", "Lattenrost \"Basis\" 90x200", "BEDS", 11900, ""),
-    (
-        "1400",
-        "Regal \"Stapel\" 80",
-        "STORAGE",
-        14900,
-        "EICHE=Eiche|WEISS=Weiß",
-    ),
-    (
-        "1401",
-        "Regal \"Stapel\" 120",
-        "STORAGE",
-        19900,
-        "EICHE=Eiche|WEISS=Weiß",
-    ),
-    (
-        "1402",
-        "Sideboard \"Horizont\"",
-        "STORAGE",
-        59900,
-        "EICHE=Eiche|NUSS=Nussbaum",
-    ),
-    ("1403", "Kleiderschrank \"Drei\"", "STORAGE", 84900, ""),
-    ("1404", "Schuhschrank \"Diele\"", "STORAGE", 16900, ""),
-    ("1405", "Garderobe \"Ast\"", "STORAGE", 8900, ""),
-    (
-        "1500",
-        "Stehleuchte \"Bogen\"",
-        "LIGHTS",
-        17900,
-        "MESSING=Messing|SCHWARZ=Schwarz",
-    ),
-    ("1501", "Tischleuchte \"Pilz\"", "LIGHTS", 6900, ""),
-    (
-        "1502",
-        "Pendelleuchte \"Glocke\"",
-        "LIGHTS",
-        12900,
-        "MESSING=Messing|WEISS=Weiß",
-    ),
-    ("1503", "LED-Leuchtmittel E27", "LIGHTS", 799, ""),
-    (
-        "1600",
-        "Teppich \"Heide\" 160x230",
-        "TEXTILES",
-        24900,
-        "SAND=Sand|GRAU=Grau",
-    ),
-    (
-        "1601",
-        "Kissen \"Heide\" 50x50",
-        "TEXTILES",
-        2995,
-        "SAND=Sand|GRAU=Grau|SENF=Senf",
-    ),
-    ("1602", "Wolldecke \"Deich\"", "TEXTILES", 6990, ""),
-    ("1603", "Vorhang \"Nebel\" Paar", "TEXTILES", 8990, ""),
-    ("1700", "Holzöl 0,5 l", "CARE", 1290, ""),
-    ("1701", "Filzgleiter 20 Stück", "CARE", 495, ""),
-    ("1702", "Möbelbuch \"Holz verstehen\"", "BOOKS", 2336, ""),
-];
-
-const SERVICES: &[(&str, &str, i64)] = &[
-    ("9000", "Lieferung bis in die Wohnung", 4900),
-    ("9001", "Aufbauservice", 7900),
-];
-
-const LOCATIONS: &[(&str, &str, &str, &str, &str)] = &[
-    (
-        "MAIN",
-        "Zentrallager Hannover",
-        "Lagerstraße 12",
-        "30179",
-        "Hannover",
-    ),
-    (
-        "SOUTH",
-        "Lager Süd",
-        "Am Güterbahnhof 3",
-        "90431",
-        "Nürnberg",
-    ),
-    (
-        "OUTLET",
-        "Restpostenlager",
-        "Lagerstraße 14",
-        "30179",
-        "Hannover",
-    ),
-    (
-        "STORE-HH",
-        "Filiale Hamburg",
-        "Mönckebergstraße 21",
-        "20095",
-        "Hamburg",
-    ),
-    (
-        "STORE-B",
-        "Filiale Berlin",
-        "Kantstraße 48",
-        "10625",
-        "Berlin",
-    ),
-    (
-        "STORE-M",
-        "Filiale München",
-        "Sendlinger Straße 8",
-        "80331",
-        "München",
-    ),
-];
-
-const CUSTOMERS: &[(&str, &str, &str, &str, &str, &str)] = &[
-    (
-        "10000",
-        "Hotel Seeblick GmbH",
-        "Uferweg 4",
-        "24103",
-        "Kiel",
-        "DE",
-    ),
-    (
-        "10001",
-        "Café Morgenrot",
-        "Lindenstraße 17",
-        "50674",
-        "Köln",
-        "DE",
-    ),
-    (
-        "10002",
-        "Kanzlei Brandt & Söhne",
-        "Domplatz 2",
-        "48143",
-        "Münster",
-        "DE",
-    ),
-    (
-        "10003",
-        "Kita Sonnenblume e.V.",
-        "Schulweg 9",
-        "99084",
-        "Erfurt",
-        "DE",
-    ),
-    (
-        "10004",
-        "Bauer Einrichtungen KG",
-        "Industriestraße 55",
-        "70565",
-        "Stuttgart",
-        "DE",
-    ),
-    (
-        "10005",
-        "Pension Waldesruh",
-        "Forststraße 1",
-        "37520",
-        "Osterode",
-        "DE",
-    ),
-    (
-        "10006",
-        "Wiener Wohnwelt GmbH",
-        "Mariahilfer Straße 101",
-        "1060",
-        "Wien",
-        "AT",
-    ),
-    (
-        "10007",
-        "Alpenhof Betriebs AG",
-        "Dorfstrasse 33",
-        "7260",
-        "Davos",
-        "CH",
-    ),
-    (
-        "10008",
-        "Harbour Interiors Ltd",
-        "14 Quay Street",
-        "BS1 4DJ",
-        "Bristol",
-        "GB",
-    ),
-    (
-        "10009",
-        "Grachten Meubel BV",
-        "Keizersgracht 210",
-        "1016 DX",
-        "Amsterdam",
-        "NL",
-    ),
-    (
-        "10010",
-        "Maison Tilleul SARL",
-        "8 rue des Tilleuls",
-        "67000",
-        "Strasbourg",
-        "FR",
-    ),
-    (
-        "10011",
-        "Praxis Dr. Ottilie Frank",
-        "Ringstraße 76",
-        "69115",
-        "Heidelberg",
-        "DE",
-    ),
-    (
-        "10012",
-        "Studio Nordlicht",
-        "Werftgang 5",
-        "18055",
-        "Rostock",
-        "DE",
-    ),
-    (
-        "10013",
-        "Schreinerei Holzapfel",
-        "Mühlgasse 11",
-        "97070",
-        "Würzburg",
-        "DE",
-    ),
-    (
-        "10014",
-        "Stadtbibliothek Auenau",
-        "Marktplatz 1",
-        "06108",
-        "Halle",
-        "DE",
-    ),
-    (
-        "20000",
-        "Annika Petersen",
-        "Rosenweg 7",
-        "22301",
-        "Hamburg",
-        "DE",
-    ),
-    (
-        "20001",
-        "Emil Schuster",
-        "Gartenstraße 23",
-        "10115",
-        "Berlin",
-        "DE",
-    ),
-    (
-        "20002",
-        "Sophia Lindner",
-        "Am Anger 4",
-        "80331",
-        "München",
-        "DE",
-    ),
-    (
-        "20003",
-        "Noah Vogt",
-        "Bergstraße 90",
-        "01069",
-        "Dresden",
-        "DE",
-    ),
-    (
-        "20004",
-        "Mia Hartwig",
-        "Kirchgasse 15",
-        "55116",
-        "Mainz",
-        "DE",
-    ),
-    ("20005", "Jonas Reuter", "Talweg 2", "34117", "Kassel", "DE"),
-    (
-        "20006",
-        "Clara Winkelmann",
-        "Hafenstraße 61",
-        "28195",
-        "Bremen",
-        "DE",
-    ),
-    (
-        "20007",
-        "Leopold Gruber",
-        "Landstraße 12",
-        "4020",
-        "Linz",
-        "AT",
-    ),
-    (
-        "20008",
-        "Ella Whitfield",
-        "3 Orchard Lane",
-        "YO1 7HH",
-        "York",
-        "GB",
-    ),
-    (
-        "20009",
-        "Theo Kaminski",
-        "Birkenallee 38",
-        "44135",
-        "Dortmund",
-        "DE",
-    ),
-];
 
 /// The demo company.
 pub fn demo() -> CompanyData {
@@ -553,7 +93,7 @@ fn item((number, name, category, cents, variants): &Line) -> ItemData {
         number: (*number).to_owned(),
         name: (*name).to_owned(),
         category: (*category).to_owned(),
-        gtin: format!("400638{number}000"),
+        gtin: gtin(number),
         unit_price: Decimal::new(*cents, 2),
         unit_cost: Decimal::new(*cents * 6 / 10, 2),
         tax_group: if *category == "BOOKS" {
@@ -563,9 +103,36 @@ fn item((number, name, category, cents, variants): &Line) -> ItemData {
         }
         .to_owned(),
         net_weight: Decimal::new(*cents % 400 + 50, 1),
+        units: packs(number),
         variants: variants.collect(),
         ..ItemData::default()
     }
+}
+
+/// A GTIN-13 with its check digit.
+fn gtin(number: &str) -> String {
+    let digits = format!("40063800{number}");
+    let sum: u32 = digits
+        .chars()
+        .enumerate()
+        .filter_map(|(place, digit)| {
+            digit
+                .to_digit(10)
+                .map(|digit| digit * if place % 2 == 0 { 1 } else { 3 })
+        })
+        .sum();
+    format!("{digits}{}", (10 - sum % 10) % 10)
+}
+
+/// Felt glides also come by ten.
+fn packs(number: &str) -> Vec<UnitData> {
+    if number != "1701" {
+        return Vec::new();
+    }
+    vec![UnitData {
+        code: "PACK".to_owned(),
+        quantity: Decimal::TEN,
+    }]
 }
 
 fn service((number, name, cents): &(&str, &str, i64)) -> ItemData {

@@ -2,6 +2,7 @@
 
 mod codes;
 mod demo;
+mod furniture;
 mod scale;
 
 use std::collections::BTreeMap;
@@ -72,7 +73,19 @@ pub struct ItemData {
     pub net_weight: Decimal,
     pub blocked: bool,
     pub sales_blocked: bool,
+    /// Further units, and the one it is sold in; the base unit when empty.
+    pub units: Vec<UnitData>,
+    pub sales_unit: String,
     pub variants: Vec<VariantData>,
+}
+
+/// A unit that holds several base units.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UnitData {
+    pub code: String,
+    #[serde(with = "wire")]
+    pub quantity: Decimal,
 }
 
 impl Default for ItemData {
@@ -92,6 +105,8 @@ impl Default for ItemData {
             net_weight: Decimal::ZERO,
             blocked: false,
             sales_blocked: false,
+            units: Vec::new(),
+            sales_unit: String::new(),
             variants: Vec::new(),
         }
     }
@@ -244,6 +259,12 @@ pub(crate) fn write_item(tx: &mut Transaction<'_>, data: &ItemData) -> Uuid {
         unit_cost: data.unit_cost,
         tax_group: data.tax_group.clone(),
         base_unit: data.unit.clone(),
+        sales_unit: data.sales_unit.clone(),
+        units: data
+            .units
+            .iter()
+            .map(|unit| (unit.code.clone(), unit.quantity))
+            .collect(),
         net_weight: data.net_weight,
         gross_weight: data.net_weight,
         product_group: "RETAIL".to_owned(),

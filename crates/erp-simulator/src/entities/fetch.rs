@@ -220,6 +220,7 @@ fn source<'a, R>(
         table,
         schema,
         id: "id",
+        key: matches!(schema.set, "items" | "customers").then_some("number"),
         parent,
         keep,
         render,

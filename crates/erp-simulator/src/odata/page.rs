@@ -22,8 +22,9 @@ pub type Rendered = Map<String, Value>;
 pub struct Source<'a, R> {
     pub table: &'a Table<R>,
     pub schema: &'static Schema,
-    /// Property that holds the row's id, and the one that holds its parent's.
+    /// Property that holds the row's id, the one that holds its unique key, and the one that holds its parent's id.
     pub id: &'static str,
+    pub key: Option<&'static str>,
     pub parent: Option<&'static str>,
     /// Which rows of the table belong to the entity.
     pub keep: &'a dyn Fn(&R) -> bool,
@@ -136,6 +137,13 @@ fn candidates<'a, R: Row>(
     let after = move |row: &&Arc<R>| start.is_none_or(|start| row.id() > start);
     if let Some(ids) = ids(source.id) {
         return Box::new(ids.into_iter().filter_map(|id| table.get(id)).filter(after));
+    }
+    let keys = source.key.and_then(|key| filter?.only(key));
+    if let Some(keys) = keys {
+        let mut rows: Vec<&Arc<R>> = keys.iter().filter_map(|key| table.by_key(key)).collect();
+        rows.sort_unstable_by_key(|row| row.id());
+        rows.dedup_by_key(|row| row.id());
+        return Box::new(rows.into_iter().filter(after));
     }
     if let Some(parents) = source.parent.and_then(ids) {
         let mut rows: Vec<&Arc<R>> = parents

@@ -11,10 +11,9 @@ use uuid::Uuid;
 use super::{Numbered, item, or_zero, set};
 use crate::company::{self, ItemData, VariantData};
 use crate::database::{Figure, Item, PriceLine, PriceSource, Transaction, Variant};
-use crate::numbers::{number, wire, wire_option};
+use crate::numbers::wire_option;
 use crate::refusal::Refusal;
-use crate::sales::stock::{self as shelves, Movement, Shelf, primary_key};
-use crate::simulator::World;
+use crate::sales::stock::{self as shelves, Shelf, primary_key};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -137,7 +136,11 @@ pub(super) struct VariantChange {
     sales_blocked: Option<bool>,
 }
 
-fn variant(tx: &Transaction<'_>, item: &Item, code: &str) -> Result<Arc<Variant>, Refusal> {
+pub(super) fn variant(
+    tx: &Transaction<'_>,
+    item: &Item,
+    code: &str,
+) -> Result<Arc<Variant>, Refusal> {
     let key = format!("{}/{code}", item.id);
     let found = tx.tables().variants.by_key(&key).cloned();
     found.ok_or_else(|| Refusal::no_such_record("Item Variant", &format!("{} {code}", item.number)))
@@ -390,142 +393,4 @@ fn remove_price(tx: &mut Transaction<'_>, line: &PriceLine) {
         line.item,
         company::price_key(line),
     );
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct StockMove {
-    item: String,
-    #[serde(with = "wire")]
-    quantity: Decimal,
-    location: String,
-    #[serde(default)]
-    variant: String,
-}
-
-impl StockMove {
-    fn shelf(&self, tx: &Transaction<'_>) -> Result<Shelf, Refusal> {
-        shelf(tx, &self.item, &self.variant, &self.location)
-    }
-}
-
-fn shelf(tx: &Transaction<'_>, number: &str, code: &str, location: &str) -> Result<Shelf, Refusal> {
-    let item = item(tx.tables(), number)?;
-    if !code.is_empty() {
-        variant(tx, &item, code)?;
-    }
-    if !location.is_empty() && company::code(tx, "locations", location).is_none() {
-        return Err(Refusal::no_such_record("Location", location));
-    }
-    Ok(Shelf {
-        item: item.id,
-        variant: code.to_owned(),
-        location: location.to_owned(),
-    })
-}
-
-pub(super) fn move_stock(tx: &mut Transaction<'_>, wanted: &StockMove) -> Result<Value, Refusal> {
-    let shelf = wanted.shelf(tx)?;
-    post(tx, &shelf, wanted.quantity);
-    Ok(figure(tx, &shelf))
-}
-
-pub(super) fn count_stock(tx: &mut Transaction<'_>, wanted: &StockMove) -> Result<Value, Refusal> {
-    let shelf = wanted.shelf(tx)?;
-    let on_hand = tx
-        .get::<Figure>(shelf.figure_id())
-        .map_or(Decimal::ZERO, |figure| figure.on_hand);
-    if wanted.quantity != on_hand {
-        post(tx, &shelf, wanted.quantity - on_hand);
-    }
-    Ok(figure(tx, &shelf))
-}
-
-fn post(tx: &mut Transaction<'_>, shelf: &Shelf, quantity: Decimal) {
-    let document = format!("J{:05}", tx.next_number("journal", 1));
-    let kind = if quantity < Decimal::ZERO {
-        "Negative_x0020_Adjmt_x002E_"
-    } else {
-        "Positive_x0020_Adjmt_x002E_"
-    };
-    let movement = Movement {
-        kind,
-        document_kind: "_x0020_",
-        document_number: &document,
-        source_number: "",
-        description: "",
-        sales_amount: Decimal::ZERO,
-    };
-    shelves::post(tx, shelf, quantity, &movement);
-}
-
-fn figure(tx: &Transaction<'_>, shelf: &Shelf) -> Value {
-    let on_hand = tx
-        .get::<Figure>(shelf.figure_id())
-        .map_or(Decimal::ZERO, |figure| figure.on_hand);
-    json!({ "quantityOnHand": number(on_hand) })
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct StockPlan {
-    item: String,
-    location: String,
-    #[serde(default)]
-    variant: String,
-    #[serde(default, with = "wire_option")]
-    reserved: Option<Decimal>,
-    #[serde(default, with = "wire_option")]
-    safety: Option<Decimal>,
-}
-
-pub(super) fn plan_stock(tx: &mut Transaction<'_>, plan: &StockPlan) -> Result<Value, Refusal> {
-    let shelf = shelf(tx, &plan.item, &plan.variant, &plan.location)?;
-    shelves::adjust(tx, &shelf, |figure| {
-        set(&mut figure.reserved, plan.reserved);
-        set(&mut figure.safety, plan.safety);
-    });
-    Ok(figure(tx, &shelf))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct StockQuestion {
-    item: String,
-    variant: Option<String>,
-    location: Option<String>,
-}
-
-pub(super) fn stock(world: &Arc<World>, question: StockQuestion) -> Result<Value, Refusal> {
-    world.read(|tables, _| {
-        let item = item(tables, &question.item)?;
-        let wanted = |figure: &&Arc<Figure>| {
-            question
-                .variant
-                .as_ref()
-                .is_none_or(|variant| *variant == figure.variant)
-                && question
-                    .location
-                    .as_ref()
-                    .is_none_or(|location| *location == figure.location)
-        };
-        let figures: Vec<Value> = tables
-            .figures
-            .children(item.id)
-            .filter(wanted)
-            .map(|figure| show(figure))
-            .collect();
-        Ok(json!({ "figures": figures }))
-    })
-}
-
-fn show(figure: &Figure) -> Value {
-    json!({
-        "variantCode": figure.variant,
-        "locationCode": figure.location,
-        "quantityOnHand": number(figure.on_hand),
-        "quantityOnSalesOrders": number(figure.on_orders),
-        "quantityReserved": number(figure.reserved),
-        "safetyStock": number(figure.safety),
-    })
 }

@@ -4,6 +4,7 @@ mod catalogue;
 mod environment;
 mod partners;
 mod sales;
+mod stock;
 
 use std::sync::Arc;
 
@@ -132,7 +133,7 @@ pub(crate) async fn serve(
 pub(crate) async fn act(world: &Arc<World>, name: &str, body: Value) -> Result<Value, Refusal> {
     match name {
         "documents" => return sales::documents(world, parse(body)?),
-        "stock" => return catalogue::stock(world, parse(body)?),
+        "stock" => return stock::look(world, parse(body)?),
         "backup" | "restore" | "copy-environment" | "forget-changes" => {
             return environment::act(world, name);
         }
@@ -164,9 +165,9 @@ fn apply(tx: &mut Transaction<'_>, name: &str, body: Value) -> Result<Value, Ref
         "delete-variant" => catalogue::delete_variant(tx, &parse(body)?),
         "set-price" => catalogue::set_price(tx, &parse(body)?),
         "delete-price" => catalogue::delete_price(tx, &parse(body)?),
-        "move-stock" => catalogue::move_stock(tx, &parse(body)?),
-        "count-stock" => catalogue::count_stock(tx, &parse(body)?),
-        "plan-stock" => catalogue::plan_stock(tx, &parse(body)?),
+        "move-stock" => stock::adjust(tx, &parse(body)?),
+        "count-stock" => stock::count(tx, &parse(body)?),
+        "plan-stock" => stock::plan(tx, &parse(body)?),
         "create-customer" => partners::create(tx, &parse(body)?),
         "change-customer" => partners::change(tx, parse(body)?),
         "rename-customer" => partners::rename(tx, &parse(body)?),

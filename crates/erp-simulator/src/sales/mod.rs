@@ -4,7 +4,9 @@
 pub mod amounts;
 pub mod buffer;
 pub mod documents;
+pub mod drafts;
 pub mod posting;
 pub mod price;
+pub mod shop_order;
 pub mod status;
 pub mod stock;

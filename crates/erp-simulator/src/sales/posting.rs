@@ -141,7 +141,7 @@ pub fn credit(
         .tables()
         .documents
         .children(invoice.id)
-        .filter(|memo| memo.kind == DocumentKind::CreditMemo)
+        .filter(|memo| memo.kind == DocumentKind::CreditMemo && !memo.draft)
         .cloned()
         .collect();
     let already = |sequence: i64| -> Decimal {
@@ -307,7 +307,8 @@ fn share(line: &DocumentLine, id: Uuid, before: Decimal, quantity: Decimal) -> D
     }
 }
 
-fn owe(tx: &mut Transaction<'_>, customer: Uuid, amount: Decimal) {
+/// Adds to what the customer owes.
+pub fn owe(tx: &mut Transaction<'_>, customer: Uuid, amount: Decimal) {
     let Some(customer) = tx.get::<Customer>(customer) else {
         return;
     };

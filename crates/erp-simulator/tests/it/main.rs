@@ -1,11 +1,13 @@
 //! The simulator over real HTTP: what it promises to those who test their integrations with it.
 
 mod companion;
+mod description;
 mod facts;
 mod faults;
 mod keeping;
 mod limits;
 mod odata;
 mod rig;
+mod rules;
 mod standard;
 mod webhooks;

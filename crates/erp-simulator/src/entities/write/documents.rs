@@ -12,7 +12,7 @@ use crate::odata::schema::Schema;
 use crate::refusal::Refusal;
 use crate::sales::documents::{draft, next_number, remove_order, write_order};
 use crate::sales::posting::{self, Parcel};
-use crate::sales::{amounts, stock};
+use crate::sales::{amounts, drafts};
 
 /// Properties that are kept without a meaning here.
 const KEPT: &[&str] = &[
@@ -142,7 +142,7 @@ pub(super) fn action(tx: &mut Transaction<'_>, id: Uuid, name: &str) -> Result<U
             posting::invoice(tx, &shipped, &None).map(|invoice| invoice.id)
         }
         (DocumentKind::Invoice | DocumentKind::CreditMemo, "Microsoft.NAV.post") => {
-            post_draft(tx, &document)
+            drafts::post(tx, &document)
         }
         (
             DocumentKind::Order
@@ -152,52 +152,6 @@ pub(super) fn action(tx: &mut Transaction<'_>, id: Uuid, name: &str) -> Result<U
             _,
         ) => Err(Refusal::no_such_segment(name)),
     }
-}
-
-/// An invoice or credit memo without an order moves the stock itself.
-fn post_draft(tx: &mut Transaction<'_>, document: &Document) -> Result<Uuid, Refusal> {
-    if !document.draft {
-        return Err(Refusal::business("The document is already posted."));
-    }
-    if document.lines.is_empty() {
-        return Err(Refusal::business("There is nothing to post."));
-    }
-    let number = next_number(tx, document.kind);
-    let back = document.kind == DocumentKind::CreditMemo;
-    for line in &document.lines {
-        if let Some(shelf) = stock::shelf_of(tx.tables(), line) {
-            let sign = if back {
-                rust_decimal::Decimal::ONE
-            } else {
-                -rust_decimal::Decimal::ONE
-            };
-            let movement = stock::Movement {
-                kind: "Sale",
-                document_kind: if back {
-                    "Sales_x0020_Credit_x0020_Memo"
-                } else {
-                    "Sales_x0020_Invoice"
-                },
-                document_number: &number,
-                source_number: &document.customer_number,
-                description: &line.description,
-                sales_amount: -sign * line.net,
-            };
-            stock::post(
-                tx,
-                &shelf,
-                sign * line.quantity * line.unit_quantity,
-                &movement,
-            );
-        }
-    }
-    let posted = tx.put(Document {
-        number,
-        draft: false,
-        posting_date: stock::today(tx),
-        ..document.clone()
-    });
-    Ok(posted.id)
 }
 
 /// Posted documents cannot be written.
