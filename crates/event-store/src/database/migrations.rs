@@ -122,10 +122,17 @@ async fn migrate_postgres(
         .bind(&postgres.schema)
         .execute(&mut *tx)
         .await?;
-    let schema = format!("CREATE SCHEMA IF NOT EXISTS {}", postgres.schema);
-    sqlx::raw_sql(AssertSqlSafe(schema))
-        .execute(&mut *tx)
+    // Where an administrator made the schema, the role may not be allowed to, and even IF NOT EXISTS asks for the right.
+    let there: Option<(i32,)> = sqlx::query_as("SELECT 1 FROM pg_namespace WHERE nspname = $1")
+        .bind(&postgres.schema)
+        .fetch_optional(&mut *tx)
         .await?;
+    if there.is_none() {
+        let schema = format!("CREATE SCHEMA {}", postgres.schema);
+        sqlx::raw_sql(AssertSqlSafe(schema))
+            .execute(&mut *tx)
+            .await?;
+    }
     sqlx::raw_sql(include_str!("../postgres/applied_migrations.sql"))
         .execute(&mut *tx)
         .await?;

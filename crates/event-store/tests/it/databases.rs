@@ -348,6 +348,37 @@ async fn several_processes_migrating_at_once_wait_for_each_other() {
 }
 
 #[tokio::test]
+async fn a_role_that_may_not_create_schemas_migrates_one_that_was_made_for_it() {
+    let server = millrace_test_rig::postgres().await;
+    let url = server.create_database("store").await.unwrap();
+    let role = millrace_test_rig::unique("clerk");
+    server
+        .execute(&format!("CREATE ROLE {role} LOGIN"))
+        .await
+        .unwrap();
+    sqlx::any::install_default_drivers();
+    let admin = sqlx::AnyPool::connect(&url).await.unwrap();
+    let schema = format!("CREATE SCHEMA catalog_sync AUTHORIZATION {role}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(schema))
+        .execute(&admin)
+        .await
+        .unwrap();
+    let settings = DatabaseSettings::new(
+        url.replace("postgres@", &format!("{role}@")),
+        "catalog-sync",
+    );
+    let database = open(&settings).await;
+    database.migrate(&[]).await.unwrap();
+    database
+        .log()
+        .await
+        .unwrap()
+        .append(append("s", Expected::Any, &["x"]))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
 async fn an_address_that_cannot_be_meant_is_refused_by_name() {
     for (url, name, words) in [
         ("mysql://localhost/x", "log", "a database url starts with"),
