@@ -144,7 +144,8 @@ pub trait Erp: Send + Sync + fmt::Debug {
     async fn capabilities(&self) -> Result<Capabilities, ErpError>;
 
     /// The next step of `flow`. Without a cursor: the full set first, then what changed since before it began, so that nothing
-    /// falls between. An empty page with `more == false` means: nothing new.
+    /// falls between. An empty page with `more == false` means: nothing new. A flow that this ERP does not have (see
+    /// [`Capabilities`]) is empty.
     async fn read(&self, flow: Flow, cursor: Option<&Cursor>) -> Result<Page, ErpError>;
 
     /// Every record the flow has now, for the comparison that finds missed deletions. Supported for items and customers.

@@ -50,10 +50,7 @@ impl Sink for MirrorSink {
             match observed {
                 Observed::Customer(seen) => {
                     let stream = wire::customer_stream(&self.erp, seen.system_id);
-                    // An erased person stays erased, whatever the ERP still shows.
-                    let Some(personal) = self.seal(&stream, &wire::personal_of(seen)).await? else {
-                        continue;
-                    };
+                    let personal = self.seal(&stream, &wire::personal_of(seen)).await?;
                     commands.push((
                         stream,
                         Command::Observe(Box::new(wire::observed(&self.erp, seen, personal))),
@@ -114,14 +111,15 @@ impl Sink for MirrorSink {
 }
 
 impl MirrorSink {
+    /// An erased person stays erased, whatever the ERP still shows; what is not personal goes on.
     async fn seal(
         &self,
         person: &str,
         personal: &millrace_contract::personal::v1::Personal,
-    ) -> Result<Option<Sealed>, SinkError> {
+    ) -> Result<Sealed, SinkError> {
         match seal(&self.sealer, person, personal).await {
-            Ok(sealed) => Ok(Some(sealed)),
-            Err(SealError::Erased) => Ok(None),
+            Ok(sealed) => Ok(sealed),
+            Err(SealError::Erased) => Ok(Sealed::erased(person)),
             Err(error) => Err(sealing(error)),
         }
     }

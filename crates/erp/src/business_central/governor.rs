@@ -365,6 +365,7 @@ mod tests {
         governor.acquire(Priority::Order).await;
     }
 
+    /// Row 124.
     #[tokio::test(start_paused = true)]
     async fn a_live_lookup_overtakes_a_full_read_that_waits() {
         let governor = Governor::new(1, 6000, Duration::from_secs(300));

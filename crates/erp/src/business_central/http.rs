@@ -354,3 +354,28 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         .timestamp();
     Duration::try_from(until.duration_since(date(headers)?)).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_not_carried_to_another_host() {
+        let settings: Settings = serde_json::from_str(
+            r#"{"code":"bc","address":"https://bc.example.com/v2.0","tenant":"t","environment":"production","client_id":"c","client_secret":"s"}"#,
+        )
+        .unwrap();
+        let governor = Governor::new(5, 6000, Duration::from_secs(300));
+        let http = Http::new(&settings, governor, Ids::random()).unwrap();
+        let next =
+            "https://bc.example.com/v2.0/t/production/api/v2.0/companies(x)/items?$skiptoken=1";
+        assert_eq!(http.follow(next).unwrap().as_str(), next);
+        for elsewhere in [
+            "https://evil.example.com/v2.0",
+            "http://bc.example.com/v2.0",
+            "//evil.example.com/x",
+        ] {
+            assert!(http.follow(elsewhere).is_err(), "{elsewhere}");
+        }
+    }
+}

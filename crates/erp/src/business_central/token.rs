@@ -43,10 +43,53 @@ pub struct Tokens {
 struct Held {
     token: Option<Token>,
     made: u64,
-    /// After a refusal nobody asks again before this.
-    rests_until: Option<Instant>,
-    refusals: u32,
+    failure: Option<Rest>,
+}
+
+/// After a failure nobody asks again for a while: everybody who waits is told the same.
+struct Rest {
+    until: Instant,
+    failures: u32,
+    denied: bool,
     reason: String,
+}
+
+impl Rest {
+    fn after(error: &ErpError, before: Option<&Self>) -> Self {
+        let failures = before.map_or(0, |rest| rest.failures) + 1;
+        let (denied, reason) = match error {
+            ErpError::Denied(reason) => (true, reason.clone()),
+            ErpError::Away { reason, .. } => (false, reason.clone()),
+            other => (false, other.to_string()),
+        };
+        // Wrong credentials do not mend themselves, and too many tries lock an account; an outage passes.
+        let longest = if denied {
+            LONGEST_REST
+        } else {
+            Duration::from_secs(2)
+        };
+        let pause = Duration::from_millis(250)
+            .saturating_mul(1 << failures.min(8))
+            .min(longest);
+        Self {
+            until: Instant::now() + pause,
+            failures,
+            denied,
+            reason,
+        }
+    }
+
+    fn error(&self) -> ErpError {
+        let reason = self.reason.clone();
+        if self.denied {
+            return ErpError::Denied(reason);
+        }
+        let left = self.until.saturating_duration_since(Instant::now());
+        ErpError::Away {
+            reason,
+            retry_after: Some(left),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -86,25 +129,20 @@ impl Tokens {
         {
             return Ok(token.clone());
         }
-        if held.rests_until.is_some_and(|until| until > now) {
-            return usable.ok_or_else(|| ErpError::Denied(held.reason.clone()));
+        if let Some(rest) = held.failure.as_ref().filter(|rest| rest.until > now) {
+            return usable.ok_or_else(|| rest.error());
         }
         match self.fetch(held.made + 1).await {
             Ok(token) => {
                 *held = Held {
                     token: Some(token.clone()),
                     made: token.number,
-                    ..Held::default()
+                    failure: None,
                 };
                 Ok(token)
             }
             Err(error) => {
-                held.refusals += 1;
-                let rest = Duration::from_millis(500).saturating_mul(1 << held.refusals.min(8));
-                if let ErpError::Denied(reason) = &error {
-                    held.reason.clone_from(reason);
-                    held.rests_until = Some(now + rest.min(LONGEST_REST));
-                }
+                held.failure = Some(Rest::after(&error, held.failure.as_ref()));
                 // An old token that still holds is better than none.
                 usable.ok_or(error)
             }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::mirror::{FLOWS, Mirror, assert_equal, truth};
 use crate::world::{eventually, world};
 
+/// Rows 2 and 108.
 #[tokio::test]
 async fn the_full_set_arrives_and_then_nothing_is_new() {
     let world = world().await;
@@ -34,6 +35,7 @@ async fn the_companion_is_found_and_says_what_it_can() {
     );
 }
 
+/// Rows 3, 4, 9 and 10.
 #[tokio::test]
 async fn every_act_of_the_office_arrives() {
     let world = world().await;
@@ -148,7 +150,7 @@ async fn an_item_changed_by_a_person_names_who_did_it() {
     assert_eq!(item.modified_by.as_deref(), Some("OFFICE"));
 }
 
-/// F2 of the pitfalls: stamps of the past that commit late are not passed by.
+/// Stamps of the past that commit late are not passed by.
 #[tokio::test]
 async fn a_change_that_commits_late_is_not_missed() {
     let world = world().await;

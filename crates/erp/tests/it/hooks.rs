@@ -237,3 +237,26 @@ async fn a_handshake_is_answered_with_its_token_as_plain_text() {
     assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
     assert_eq!(answer.text().await.unwrap(), "<script>1 + 2");
 }
+
+/// Two pods renew at the same moment: one of them finds the etag stale, and both go on.
+#[tokio::test]
+async fn pods_that_renew_at_once_do_not_disturb_each_other() {
+    let hooked = hooked(Duration::from_secs(30 * 24 * 3600)).await;
+    let mut others = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let mut settings = settings(&hooked.world.simulator);
+        settings.webhooks.renew_before = Duration::from_secs(30 * 24 * 3600);
+        let (other, address) = (adapter(settings), hooked.address.clone());
+        others.spawn(async move {
+            for _ in 0..5 {
+                match other.check_subscriptions(&address).await {
+                    Ok(()) => {}
+                    Err(error) => assert!(error.is_transient(), "{error}"),
+                }
+            }
+        });
+    }
+    others.join_all().await;
+    assert_eq!(subscriptions(&hooked.world.simulator), 1);
+    hooked.hinted("still heard").await;
+}

@@ -118,6 +118,7 @@ fn new_customer(number: &str) -> NewCustomer {
     }
 }
 
+/// Rows 41, 43 and 46.
 #[tokio::test]
 async fn an_order_becomes_one_sales_order_with_the_totals_that_were_sold() {
     let world = world().await;
@@ -174,7 +175,7 @@ async fn an_order_the_erp_refuses_is_taken_when_it_was_mended() {
     assert_eq!(documents(&world, "1003").await, 1);
 }
 
-/// F2, F3: the answer is lost after or before the commit, the gateway gives up, the work is done later.
+/// Row 113. F2, F3: the answer is lost after or before the commit, the gateway gives up, the work is done later.
 #[tokio::test]
 async fn whatever_becomes_of_the_answer_there_is_one_document() {
     let world = world().await;
@@ -286,7 +287,7 @@ async fn a_customer_is_created_once() {
     assert!(page.snapshot);
 }
 
-/// What became of the order: released, shipped with tracking, invoiced, credited, line by line.
+/// Rows 58 and 59. What became of the order: released, shipped with tracking, invoiced, credited, line by line.
 #[tokio::test]
 async fn documents_of_an_order_are_told_with_their_lines_and_tracking() {
     let world = world().await;
@@ -346,7 +347,7 @@ async fn documents_of_an_order_are_told_with_their_lines_and_tracking() {
     assert_eq!(mirror.documents[0].document.number, placed.document.number);
 }
 
-/// Row 42: a figure contains an order if and only if the order's row version is below the figure's boundary.
+/// Row 114. A figure contains an order if and only if the order's row version is below the figure's boundary.
 #[tokio::test]
 async fn a_figure_says_whether_it_contains_an_order() {
     let world = world().await;
@@ -372,6 +373,7 @@ async fn a_figure_says_whether_it_contains_an_order() {
     assert_equal(&mirror, &world.simulator);
 }
 
+/// Row 78.
 #[tokio::test]
 async fn a_live_lookup_leaves_out_what_the_erp_does_not_know() {
     let world = world().await;

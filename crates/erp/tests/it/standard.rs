@@ -317,3 +317,16 @@ async fn everything_is_read_again_now_and_then() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_standard_tenant_has_no_documents_to_tell_of() {
+    let world = standard_world().await;
+    let page = world.erp.read(Flow::Documents, None).await.unwrap();
+    assert!(page.observations.is_empty() && !page.more);
+    let again = world
+        .erp
+        .read(Flow::Documents, Some(&page.next))
+        .await
+        .unwrap();
+    assert_eq!(again.next, page.next);
+}

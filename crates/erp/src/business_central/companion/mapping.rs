@@ -322,3 +322,180 @@ pub(crate) fn document(entry: &StatusEntry) -> Result<Option<DocumentObserved>, 
         tracking_number: entry.tracking_number.clone(),
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::Observed;
+    use crate::business_central::collection::row;
+
+    fn item_row(change: Value) -> ItemRow {
+        let mut record = json!({
+            "systemId": "5d115c9c-44e3-ea11-bb43-000d3a2feca1", "number": "1896-S", "displayName": "Chair", "displayName2": "",
+            "type": "Non_x002D_Inventory", "blocked": false, "salesBlocked": false, "itemCategoryCode": "", "gtin": "",
+            "baseUnitOfMeasureCode": "PCS", "salesUnitOfMeasureCode": "BOX", "unitPrice": 12.34567, "priceIncludesTax": true,
+            "taxGroupCode": "", "hasVariants": false, "lastModifiedDateTime": "2026-03-31T09:15:00.123Z", "boundary": 7,
+            "someLaterProperty": 1,
+        });
+        record
+            .as_object_mut()
+            .unwrap()
+            .extend(change.as_object().unwrap().clone());
+        serde_json::from_str(&record.to_string()).unwrap()
+    }
+
+    fn price_row(change: Value) -> PriceRow {
+        let mut record = json!({
+            "priceListCode": "S1", "sourceType": "All_x0020_Customers", "sourceNumber": "", "currencyCode": "EUR",
+            "itemId": "5d115c9c-44e3-ea11-bb43-000d3a2feca1", "variantCode": "", "unitOfMeasureCode": "", "minimumQuantity": 0,
+            "unitPrice": 10, "lineDiscountPercent": 0, "startingDate": "0001-01-01", "endingDate": "2026-12-31",
+            "pricesIncludeTax": false, "lastModifiedDateTime": "2026-04-01T00:00:00.000Z",
+        });
+        record
+            .as_object_mut()
+            .unwrap()
+            .extend(change.as_object().unwrap().clone());
+        serde_json::from_str(&record.to_string()).unwrap()
+    }
+
+    fn euro() -> Currency {
+        Currency::parse("EUR").unwrap()
+    }
+
+    #[test]
+    fn an_item_of_a_kind_that_is_not_known_cannot_be_read() {
+        assert_eq!(
+            item(&item_row(json!({})), &[], None).unwrap().kind,
+            ItemKind::NonInventory
+        );
+        assert!(item(&item_row(json!({ "type": "Robot" })), &[], None).is_err());
+    }
+
+    #[test]
+    fn an_item_without_a_number_cannot_be_read() {
+        assert_eq!(
+            item(&item_row(json!({ "number": "" })), &[], None),
+            Err("item number is empty".into())
+        );
+    }
+
+    #[test]
+    fn the_price_on_the_card_is_per_sales_unit_and_zero_is_none() {
+        let observed = prices(&item_row(json!({})), &[], euro()).unwrap();
+        assert_eq!(observed.lines[0].unit.as_ref().unwrap().as_str(), "BOX");
+        assert_eq!(observed.lines[0].price.value().to_string(), "12.34567");
+        assert!(
+            prices(&item_row(json!({ "unitPrice": 0 })), &[], euro())
+                .unwrap()
+                .lines
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_price_for_one_customer_is_no_price_of_a_shop() {
+        let lines = [price_row(
+            json!({ "sourceType": "Customer", "sourceNumber": "10000" }),
+        )];
+        let observed = prices(&item_row(json!({ "unitPrice": 0 })), &lines, euro()).unwrap();
+        assert!(observed.lines.is_empty());
+    }
+
+    #[test]
+    fn the_empty_date_is_for_ever_and_the_prices_are_as_young_as_the_youngest() {
+        let observed = prices(
+            &item_row(json!({ "unitPrice": 0 })),
+            &[price_row(json!({}))],
+            euro(),
+        )
+        .unwrap();
+        assert_eq!(
+            (observed.lines[0].valid_from, observed.lines[0].valid_until),
+            (None, Some(jiff::civil::date(2026, 12, 31)))
+        );
+        assert_eq!(
+            observed.modified_at,
+            Timestamp::parse("2026-04-01T00:00:00Z").unwrap()
+        );
+    }
+
+    #[test]
+    fn one_price_that_cannot_be_read_leaves_the_others_as_they_were_told() {
+        let lines = [
+            price_row(json!({})),
+            price_row(json!({ "unitPrice": 1.234567 })),
+        ];
+        assert!(prices(&item_row(json!({})), &lines, euro()).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_by_its_id_and_not_repeated() {
+        let record =
+            r#"{"systemId":"5d115c9c-44e3-ea11-bb43-000d3a2feca1","number":["Erika Mustermann"]}"#;
+        let raw = serde_json::value::RawValue::from_string(record.into()).unwrap();
+        let Err(Observed::Unreadable {
+            system_id, reason, ..
+        }) = row::<CustomerRow>("customer", "systemId", &raw)
+        else {
+            panic!("it cannot be read")
+        };
+        assert_eq!(
+            system_id,
+            Some(SystemId::parse("5d115c9c-44e3-ea11-bb43-000d3a2feca1").unwrap())
+        );
+        assert!(!reason.contains("Erika"), "{reason}");
+    }
+
+    #[test]
+    fn a_status_of_a_later_version_tells_nothing() {
+        let entry = |kind: &str| -> StatusEntry {
+            serde_json::from_str(
+                &json!({
+                    "systemRowVersion": 9, "channelCode": "FURNITURE-DE", "orderNumber": "1042", "kind": kind,
+                    "documentId": "5d115c9c-44e3-ea11-bb43-000d3a2feca1", "documentNumber": "S1",
+                    "happenedAt": "2026-04-01T00:00:00.000Z", "shippingAgentCode": "DHL", "shippingAgentName": "",
+                    "trackingNumber": "", "lines": [
+                        { "lineNumber": 0, "unitOfMeasureCode": "PCS", "quantity": 1 },
+                        { "lineNumber": 2, "unitOfMeasureCode": "PCS", "quantity": 3 },
+                    ],
+                })
+                .to_string(),
+            )
+            .unwrap()
+        };
+        assert_eq!(document(&entry("teleported")), Ok(None));
+        let shipped = document(&entry("shipped")).unwrap().unwrap();
+        assert_eq!(shipped.channel.as_str(), "furniture-de");
+        assert_eq!(shipped.carrier, "DHL");
+        let lines: Vec<u32> = shipped.lines.iter().map(|line| line.line_number).collect();
+        assert_eq!(lines, [2], "a line that people added is not the shop's");
+    }
+
+    #[test]
+    fn a_blank_location_is_nowhere_unless_the_settings_say_where() {
+        let figure: FigureRow = serde_json::from_str(
+            r#"{"itemId":"5d115c9c-44e3-ea11-bb43-000d3a2feca1","itemNumber":"A","variantCode":"","locationCode":"",
+                "quantityOnHand":5,"quantityOnSalesOrders":0,"quantityReserved":0,"safetyStock":0,"unitOfMeasureCode":"PCS",
+                "asOf":"2026-04-01T00:00:00.000Z","boundary":7}"#,
+        )
+        .unwrap();
+        let shelf = || Shelf {
+            item: SystemId::parse("5d115c9c-44e3-ea11-bb43-000d3a2feca1").unwrap(),
+            number: Sku::parse("A").unwrap(),
+            unit: None,
+            looked_at: Timestamp::parse("2026-05-01T00:00:00Z").unwrap(),
+            boundary: None,
+        };
+        let rows = [figure];
+        assert!(stock(shelf(), &rows, None).unwrap().figures.is_empty());
+        let main = LocationCode::parse("MAIN").unwrap();
+        let observed = stock(shelf(), &rows, Some(&main)).unwrap();
+        assert_eq!(observed.figures[0].location, main);
+        assert_eq!(
+            (observed.boundary, observed.as_of),
+            (Some(7), Timestamp::parse("2026-04-01T00:00:00Z").unwrap())
+        );
+    }
+}

@@ -117,9 +117,7 @@ impl StandardLevel<'_> {
 
     pub async fn read(&self, flow: Flow, place: Option<Place>) -> Result<Page, ErpError> {
         if flow == Flow::Documents {
-            return Err(ErpError::Unsupported(
-                "tell what became of orders on the standard level",
-            ));
+            return Ok(self.no_documents(place));
         }
         let Some(place) = place else {
             let place = Place::new(
@@ -145,6 +143,25 @@ impl StandardLevel<'_> {
             }
             At::Poll(poll) => self.poll(flow, &place, poll).await,
             At::Full { .. } | At::Queue { .. } => Err(resync("the companion is gone since")),
+        }
+    }
+
+    /// Orders are not written on this level, so nothing can have become of them; see [`crate::Capabilities::status_feed`].
+    fn no_documents(&self, place: Option<Place>) -> Page {
+        let begin = || {
+            Place::new(
+                self.environment.to_owned(),
+                self.company,
+                None,
+                At::Queue { after: 0 },
+            )
+        };
+        Page {
+            observations: Vec::new(),
+            next: place.unwrap_or_else(begin).cursor(),
+            more: false,
+            snapshot: false,
+            snapshot_complete: false,
         }
     }
 

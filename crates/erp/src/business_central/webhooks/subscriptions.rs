@@ -22,6 +22,7 @@ use crate::business_central::BusinessCentral;
 use crate::business_central::governor::Priority;
 use crate::business_central::http::Call;
 use crate::business_central::odata::Rows;
+use crate::business_central::problem::Failure;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -158,9 +159,20 @@ impl BusinessCentral {
             if_match: Some(subscription.etag.clone()),
             ..Call::post(set, Priority::Follow, self.body(address, wanted))
         };
-        self.http.send(&call).await?;
-        info!(erp = %self.settings.code, resource = wanted.resource, "webhook renewed");
-        Ok(())
+        match self.http.send(&call).await {
+            Ok(_) => {
+                info!(erp = %self.settings.code, resource = wanted.resource, "webhook renewed");
+                Ok(())
+            }
+            // Another pod was quicker, or BC deleted it meanwhile: the next look, soon, sees what is there.
+            Err(Failure::Problem(problem)) if problem.is_stale() || problem.is_not_found() => {
+                Err(ErpError::Away {
+                    reason: "the subscription changed meanwhile".into(),
+                    retry_after: None,
+                })
+            }
+            Err(failure) => Err(failure.into()),
+        }
     }
 
     fn body(&self, address: &str, wanted: &Wanted) -> String {
