@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::try_join_all;
@@ -62,6 +63,8 @@ pub(crate) struct Publisher {
     pub log: Arc<dyn EventLog>,
     pub margin: Duration,
     pub wake: Arc<Wake>,
+    /// The ERP's full set was read; from then on, nothing marked means everything published.
+    pub complete: Arc<AtomicBool>,
     pub component: Component,
     pub clock: Arc<dyn Clock>,
     pub ids: Ids,
@@ -94,7 +97,6 @@ impl Publisher {
                         info!("inventories are published again");
                         backoff.succeeded();
                     }
-                    self.component.ready();
                     continue;
                 }
                 Err(PublishError::Superseded) => {
@@ -108,7 +110,9 @@ impl Publisher {
                     continue;
                 }
             }
-            self.component.ready();
+            if self.complete.load(Ordering::Relaxed) {
+                self.component.ready();
+            }
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.wake.woken() => pause = SOON,

@@ -1,6 +1,7 @@
 //! config → build → run.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use millrace_erp::Erp;
@@ -186,6 +187,7 @@ impl Service {
     fn joiner(&self) -> Joiner {
         let ports = &self.ports;
         let wake = Arc::new(Wake::default());
+        let complete = Arc::new(AtomicBool::new(false));
         Joiner {
             post: Post {
                 lease: LEASE.to_owned(),
@@ -199,6 +201,7 @@ impl Service {
                 freshness: self.freshness.clone(),
                 note_every: self.config.stale_after / 4,
                 wake: wake.clone(),
+                complete: complete.clone(),
                 component: self.components.figures.clone(),
                 clock: ports.clock.clone(),
                 ids: ports.ids.clone(),
@@ -208,6 +211,7 @@ impl Service {
                 log: self.log.clone(),
                 margin: self.config.margin,
                 wake: wake.clone(),
+                complete,
                 component: self.components.publishing.clone(),
                 clock: ports.clock.clone(),
                 ids: ports.ids.clone(),

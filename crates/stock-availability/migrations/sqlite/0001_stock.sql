@@ -15,6 +15,7 @@ CREATE TABLE erp_figures (
     figures BLOB NOT NULL,
     PRIMARY KEY (erp, item)
 );
+CREATE INDEX erp_figures_by_number ON erp_figures (erp, number);
 CREATE INDEX erp_figures_generation ON erp_figures (erp, generation);
 
 -- Numbers and base units, from the topic `items`.

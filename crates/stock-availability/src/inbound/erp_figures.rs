@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -43,6 +44,8 @@ pub(crate) struct FigureReader {
     /// How often the time of the last read is written down for other pods.
     pub note_every: Duration,
     pub wake: Arc<Wake>,
+    /// The full set was read, now or by an earlier process.
+    pub complete: Arc<AtomicBool>,
     pub component: Component,
     pub clock: Arc<dyn Clock>,
     pub ids: Ids,
@@ -55,6 +58,9 @@ struct Standing {
     cursor: Option<Cursor>,
     /// Full reads begun.
     generation: i64,
+    /// The full set was read once: what is known may be served, however old.
+    #[serde(default)]
+    complete: bool,
 }
 
 impl FigureReader {
@@ -118,6 +124,9 @@ impl FigureReader {
     /// One page; `true`: more is waiting.
     async fn step(&self, noted: &mut Option<Timestamp>) -> Result<bool, StepError> {
         let standing = self.standing().await?;
+        if standing.complete {
+            self.completed();
+        }
         let asked_at = self.clock.now();
         let page = match self.erp.read(Flow::Stock, standing.cursor.as_ref()).await {
             Err(ErpError::ResyncNeeded { reason }) => {
@@ -144,9 +153,17 @@ impl FigureReader {
         let more = page.more;
         self.take(page, standing).await?;
         if !more {
+            self.completed();
             self.note(asked_at, noted).await?;
         }
         Ok(more)
+    }
+
+    fn completed(&self) {
+        if !self.complete.swap(true, Ordering::Relaxed) {
+            self.component.ready();
+            self.wake.up();
+        }
     }
 
     async fn standing(&self) -> Result<Standing, StoreError> {
@@ -171,6 +188,7 @@ impl FigureReader {
         let standing = Standing {
             cursor: Some(page.next),
             generation,
+            complete: before.complete || page.snapshot_complete || !(page.more || page.snapshot),
         };
         if page.observations.is_empty() && !page.snapshot_complete && standing == before {
             return Ok(());

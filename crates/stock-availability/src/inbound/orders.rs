@@ -140,7 +140,12 @@ impl ItemsAndOrders {
         let mut lines = follow(&channel, &number, known.clone(), fact);
         for line in &mut lines {
             if line.item.id.is_none() {
-                line.item.id = items::with_number(tx, &erp, &line.item.number).await?;
+                let number = &line.item.number;
+                line.item.id = match items::with_number(tx, &erp, number).await? {
+                    Some(id) => Some(id),
+                    // catalog-sync may be slower than the figures.
+                    None => figures::with_number(tx, &erp, number).await?,
+                };
             }
             if line.location.is_none() {
                 line.location = settings.and_then(|channel| channel.location()).cloned();

@@ -192,6 +192,21 @@ fn known(
     })
 }
 
+/// Which item had this number when its figures were read.
+pub async fn with_number(
+    db: &mut AnyConnection,
+    erp: &ErpCode,
+    number: &Sku,
+) -> Result<Option<SystemId>, StoreError> {
+    let sql = "SELECT item FROM erp_figures WHERE erp = $1 AND number = $2 LIMIT 1";
+    let found: Option<(String,)> = sqlx::query_as(sql)
+        .bind(erp.as_str())
+        .bind(number.as_str())
+        .fetch_optional(db)
+        .await?;
+    found.map(|(id,)| item(&id)).transpose()
+}
+
 /// Writes rows, new or changed.
 pub async fn put(tx: &mut Tx, erp: &ErpCode, all: &[Known]) -> Result<(), StoreError> {
     for chunk in all.chunks(VALUES / 9) {

@@ -1,0 +1,157 @@
+//! Starting again, standing by, and a world that is away.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_contract::stock::v1 as wire;
+use millrace_erp_simulator::faults::{Kind, Rule};
+use millrace_event_bus::EmbeddedBus;
+use millrace_stock_availability::Config;
+use millrace_test_rig::until;
+use serde_json::json;
+
+use crate::harness::{PATIENCE, SHOP, World, adapter, database, get, quick, simulator, start};
+
+#[tokio::test]
+async fn a_service_that_starts_again_answers_before_the_erp_does() {
+    let simulator = simulator().await;
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().display());
+    let first = start(
+        adapter(&simulator),
+        database(&url).await,
+        Arc::new(EmbeddedBus::new()),
+        quick(),
+    )
+    .await;
+    first.ready().await;
+    let before = until(PATIENCE, "1702 is known", async || {
+        let answer = get(
+            &mut first.client(Some(SHOP)).await,
+            "1702",
+            "",
+            wire::Source::Index,
+        )
+        .await;
+        answer.known.then_some(answer)
+    })
+    .await;
+    first.stop().await;
+    simulator.fault(Rule::new(Kind::Unavailable).times(0));
+    let second = start(
+        adapter(&simulator),
+        database(&url).await,
+        Arc::new(EmbeddedBus::new()),
+        quick(),
+    )
+    .await;
+    let mut client = second.client(Some(SHOP)).await;
+    let after = until(PATIENCE, "1702 is known again", async || {
+        let answer = get(&mut client, "1702", "", wire::Source::Index).await;
+        answer.known.then_some(answer)
+    })
+    .await;
+    assert_eq!(
+        (after.available, after.version, after.as_of),
+        (before.available, before.version, before.as_of)
+    );
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn answers_are_marked_stale_while_the_erp_is_away_and_fresh_again_after() {
+    let config = Config {
+        stale_after: Duration::from_millis(500),
+        ..quick()
+    };
+    let world = World::begin_with(config).await;
+    let mut client = world.client.clone();
+    world.simulator.fault(Rule::new(Kind::Unavailable).times(0));
+    let answer = until(PATIENCE, "the answer is stale", async || {
+        let answer = get(&mut client, "1702", "", wire::Source::Index).await;
+        answer.stale.then_some(answer)
+    })
+    .await;
+    assert!(answer.known, "what is known is served on");
+    world.simulator.clear_faults();
+    until(PATIENCE, "the answer is fresh", async || {
+        let answer = get(&mut client, "1702", "", wire::Source::Index).await;
+        (!answer.stale).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_unchanged_company_read_again_publishes_nothing() {
+    let simulator = simulator().await;
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().display());
+    let first = start(
+        adapter(&simulator),
+        database(&url).await,
+        Arc::new(EmbeddedBus::new()),
+        quick(),
+    )
+    .await;
+    first.ready().await;
+    let log = first.database.log().await.unwrap();
+    let marks = async || {
+        let count: (i64,) = sqlx::query_as("SELECT COUNT(*) FROM marks")
+            .fetch_one(first.database.pool())
+            .await
+            .unwrap();
+        (count.0 == 0 && log.head().await.unwrap() > 40).then_some(())
+    };
+    until(PATIENCE, "everything is published", marks).await;
+    let published = log.read_feed(0, 10_000).await.unwrap().len();
+    drop(log);
+    first.stop().await;
+    let again = database(&url).await;
+    let mut tx = again.begin().await.unwrap();
+    millrace_event_store::save_cursor(&mut tx, "stock/bc-main", "")
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let second = start(
+        adapter(&simulator),
+        again,
+        Arc::new(EmbeddedBus::new()),
+        quick(),
+    )
+    .await;
+    second.ready().await;
+    let log = second.database.log().await.unwrap();
+    simulator
+        .office(
+            "create-item",
+            json!({ "number": "LAST-1", "name": "Last", "unitPrice": 5 }),
+        )
+        .await
+        .unwrap();
+    simulator
+        .office(
+            "move-stock",
+            json!({ "item": "LAST-1", "quantity": 1, "location": "MAIN" }),
+        )
+        .await
+        .unwrap();
+    let mut client = second.client(Some(SHOP)).await;
+    until(PATIENCE, "the last item is known", async || {
+        get(&mut client, "LAST-1", "", wire::Source::Index)
+            .await
+            .known
+            .then_some(())
+    })
+    .await;
+    let events = log.read_feed(0, 10_000).await.unwrap();
+    let leases = events[published..]
+        .iter()
+        .filter(|event| event.event.kind == millrace_event_store::LEASE_TAKEN)
+        .count();
+    assert_eq!(
+        events.len() - published - leases,
+        1,
+        "only the last item is news"
+    );
+    second.stop().await;
+}

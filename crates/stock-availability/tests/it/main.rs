@@ -1,0 +1,10 @@
+//! The service in-process against the real simulator: its database in memory, the embedded bus, a generated gRPC client
+//! over loopback. A few on a real PostgreSQL and Kafka.
+
+mod harness;
+mod in_flight;
+mod life;
+mod lookups;
+mod orders;
+mod refusals;
+mod watching;
