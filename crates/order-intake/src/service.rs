@@ -65,6 +65,7 @@ pub struct Service {
     wake: Arc<Notify>,
     posting: Component,
     documents: Component,
+    newcomers: Component,
     figures: Figures,
     foreign: Counter,
     waiting: Gauge,
@@ -118,6 +119,8 @@ impl Service {
         let documents = ports.health.component("order-intake.documents");
         // Orders are taken while the ERP is away: reading its documents is no condition for serving.
         documents.ready();
+        let newcomers = ports.health.component("order-intake.new-customers");
+        newcomers.ready();
         let foreign = counter(
             "order_intake_foreign_documents",
             "Documents of the ERP for orders that were not taken here",
@@ -134,6 +137,7 @@ impl Service {
             wake: Arc::default(),
             posting,
             documents,
+            newcomers,
             figures,
             foreign,
             waiting,
@@ -210,6 +214,7 @@ impl Service {
                 channels: ports.channels.clone(),
                 limit: self.config.attempt_limit,
                 figures: self.figures.clone(),
+                newcomers: self.newcomers.clone(),
             },
             work: self.desk.work.clone(),
             database: ports.database.clone(),

@@ -8,10 +8,11 @@ use millrace_erp::document::{NewFreight, NewOrder, NewOrderLine, PlacedOrder};
 use millrace_erp::party::Parties;
 use millrace_erp::{Erp, ErpError};
 use millrace_event_store::{SealError, Sealer, StoreError};
+use millrace_service_kit::health::Component;
 use millrace_service_kit::metrics::Counter;
 use millrace_values::{Channel, Channels, CustomerNumber};
 use thiserror::Error;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::customers::{Customers, Newcomer, RegisterError};
 use crate::domain::{Command, HoldKind, HoldReason, Order, Phase, Taken};
@@ -62,6 +63,8 @@ pub struct Attempt {
     pub channels: Arc<Channels>,
     pub limit: Duration,
     pub figures: Figures,
+    /// Who creates customers; only orders of new ones wait for them.
+    pub newcomers: Component,
 }
 
 impl Attempt {
@@ -213,7 +216,19 @@ impl Attempt {
             currency: order.currency,
             language: channel.languages.first(),
         };
-        Ok(self.customers.register(newcomer, traceparent).await)
+        let registered = self.customers.register(newcomer, traceparent).await;
+        match &registered {
+            Ok(_) | Err(RegisterError::Refused(_)) => self.newcomers.ready(),
+            Err(error @ RegisterError::Away(_)) => {
+                if self.newcomers.trouble(error.to_string()) {
+                    error!(
+                        error = error as &dyn std::error::Error,
+                        "orders of new customers wait, trying again"
+                    );
+                }
+            }
+        }
+        Ok(registered)
     }
 
     async fn posted(&self, loaded: Loaded, placed: PlacedOrder) -> Result<Look, LookError> {

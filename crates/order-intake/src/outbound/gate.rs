@@ -31,10 +31,11 @@ impl Gate {
         }
     }
 
-    /// When to look again; `None`: it is open.
+    /// How long it stays shut; `None`: it is open.
     #[must_use]
-    pub fn opens(&self) -> Option<Instant> {
-        self.opens.filter(|opens| *opens > Instant::now())
+    pub fn waits(&self) -> Option<Duration> {
+        let opens = self.opens?.checked_duration_since(Instant::now())?;
+        (!opens.is_zero()).then_some(opens)
     }
 
     /// The other side answered, whatever it said.

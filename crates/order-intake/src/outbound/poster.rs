@@ -7,10 +7,10 @@ use std::time::Duration;
 use millrace_event_store::{Database, EventLog, StoreError, projected_up_to};
 use millrace_service_kit::health::Component;
 use millrace_service_kit::metrics::Gauge;
+use millrace_service_kit::retry::Backoff;
 use millrace_service_kit::{Ids, Shutdown};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::attempt::{Attempt, Look, LookError};
@@ -53,6 +53,7 @@ impl Poster {
         let poster = Arc::new(self);
         let config = &poster.config;
         let mut gate = Gate::new(config.first_pause, config.longest_pause, poster.ids.clone());
+        let mut database = Backoff::neighbour(poster.ids.clone());
         let mut looks: JoinSet<Told> = JoinSet::new();
         let mut moved = poster.log.moved();
         let mut renewal = tokio::time::interval(config.claim / 3);
@@ -60,18 +61,29 @@ impl Poster {
         poster.component.ready();
         while !shutdown.is_cancelled() {
             let head = *moved.borrow_and_update();
-            if let Err(error) = poster.begin(&mut looks, &gate, head).await {
-                poster.told(Told::DatabaseAway(error), &mut gate);
-            }
-            let safety = gate.opens().unwrap_or_else(|| Instant::now() + SAFETY);
+            let pause = match poster.begin(&mut looks, &gate, head).await {
+                Ok(()) => {
+                    if database.tries() > 0 {
+                        info!("orders are looked at again");
+                        poster.component.ready();
+                    }
+                    database.succeeded();
+                    gate.waits().unwrap_or(SAFETY)
+                }
+                Err(error) => {
+                    poster.database_away(&error);
+                    database.next_delay()
+                }
+            };
+            let failing = database.tries() > 0;
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                changed = moved.changed() => if changed.is_err() { return Err(StoreError::Closed) },
-                () = poster.wake.notified() => {}
+                changed = moved.changed(), if !failing => if changed.is_err() { return Err(StoreError::Closed) },
+                () = poster.wake.notified(), if !failing => {}
                 Some(told) = looks.join_next() => poster.finished(told, &mut gate),
                 _ = renewal.tick() => poster.renew(&looks).await,
                 _ = recheck.tick() => poster.recheck().await,
-                () = tokio::time::sleep_until(safety) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
         while !looks.is_empty() {
@@ -202,15 +214,17 @@ impl Poster {
                     error!(why, "orders cannot be posted, trying again: {why}");
                 }
             }
-            Told::DatabaseAway(error) => {
-                gate.away(Duration::ZERO);
-                if self.component.trouble("the database is away") {
-                    error!(
-                        error = &error as &dyn std::error::Error,
-                        "orders cannot be looked at, trying again"
-                    );
-                }
-            }
+            Told::DatabaseAway(error) => self.database_away(&error),
+        }
+    }
+
+    fn database_away(&self, error: &StoreError) {
+        if self
+            .component
+            .trouble("orders cannot be looked at: the database is away")
+        {
+            let cause = error as &dyn std::error::Error;
+            error!(error = cause, "orders cannot be looked at, trying again");
         }
     }
 

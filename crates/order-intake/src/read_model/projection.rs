@@ -60,10 +60,12 @@ impl OrderRows {
             .bind(wire::view(taken).encode_to_vec())
             .execute(&mut **tx)
             .await?;
-        sqlx::query("DELETE FROM order_waits WHERE stream = $1")
-            .bind(stream)
-            .execute(&mut **tx)
-            .await?;
+        if accepted.is_none() {
+            sqlx::query("DELETE FROM order_waits WHERE stream = $1")
+                .bind(stream)
+                .execute(&mut **tx)
+                .await?;
+        }
         for subject in known::subjects(taken) {
             sqlx::query("INSERT INTO order_waits (subject, stream) VALUES ($1, $2)")
                 .bind(subject)
@@ -72,7 +74,10 @@ impl OrderRows {
                 .await?;
         }
         match self.wish(taken) {
-            Some(pause) => ask(tx, stream, later(self.orders.now(), pause)).await,
+            Some(pause) => {
+                let due_at = later(self.orders.now(), pause);
+                ask(tx, stream, taken.order.channel.as_str(), due_at).await
+            }
             None => {
                 // A look that is on its way settles its own claim.
                 sqlx::query("DELETE FROM order_work WHERE stream = $1 AND claimed_by = ''")

@@ -43,7 +43,7 @@ impl Work {
         }
     }
 
-    /// Takes up to `most` orders that are due, longest due first.
+    /// Takes up to `most` orders that are due. Channels take turns, in each the longest due comes first.
     ///
     /// # Errors
     /// The database is away.
@@ -53,33 +53,47 @@ impl Work {
         let limit = i64::try_from(most * SPARE).unwrap_or(i64::MAX);
         let due: Vec<(String, i64, i64)> =
             query.bind(limit).fetch_all(self.database.pool()).await?;
-        if due.is_empty() {
-            return Ok(Vec::new());
-        }
-        let until = self.until(now);
         let mut claims = Vec::with_capacity(most);
-        let mut tx = self.database.begin().await?;
-        for (stream, asked, attempts) in due {
-            if claims.len() == most {
-                break;
+        for candidates in due.chunks(most.max(1)) {
+            if claims.len() < most {
+                self.claim(candidates, now, most, &mut claims).await?;
             }
-            let claimed = sqlx::query(include_str!("sql/claim.sql"))
-                .bind(&stream)
+        }
+        Ok(claims)
+    }
+
+    async fn claim(
+        &self,
+        candidates: &[(String, i64, i64)],
+        now: Timestamp,
+        most: usize,
+        claims: &mut Vec<Claim>,
+    ) -> Result<(), StoreError> {
+        // Processes that want the same rows take them in the same order, so that none waits for the other for ever.
+        let mut candidates: Vec<_> = candidates.iter().collect();
+        candidates.sort();
+        let mut claimed = Vec::with_capacity(candidates.len());
+        let mut tx = self.database.begin().await?;
+        for (stream, asked, attempts) in candidates.into_iter().take(most - claims.len()) {
+            let done = sqlx::query(include_str!("sql/claim.sql"))
+                .bind(stream)
                 .bind(micros(now))
                 .bind(&*self.holder)
-                .bind(until)
+                .bind(self.until(now))
                 .execute(&mut *tx)
                 .await?;
-            if claimed.rows_affected() == 1 {
-                claims.push(Claim {
-                    stream,
-                    asked,
-                    attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
+            if done.rows_affected() == 1 {
+                let attempts = u32::try_from(*attempts).unwrap_or(u32::MAX);
+                claimed.push(Claim {
+                    stream: stream.clone(),
+                    attempts,
+                    asked: *asked,
                 });
             }
         }
         tx.commit().await?;
-        Ok(claims)
+        claims.extend(claimed);
+        Ok(())
     }
 
     /// Keeps every claim of this process for another while.
@@ -149,10 +163,10 @@ impl Work {
     ///
     /// # Errors
     /// The database is away.
-    pub async fn ask_now(&self, streams: &[String]) -> Result<(), StoreError> {
+    pub async fn ask_now(&self, channel: &str, streams: &[String]) -> Result<(), StoreError> {
         let mut tx = self.database.begin().await?;
         for stream in streams {
-            ask(&mut tx, stream, micros(self.clock.now())).await?;
+            ask(&mut tx, stream, channel, micros(self.clock.now())).await?;
         }
         tx.commit().await
     }
@@ -189,10 +203,16 @@ impl Work {
 }
 
 /// Writes the wish in the transaction of what caused it.
-pub(super) async fn ask(tx: &mut Tx, stream: &str, due_at: i64) -> Result<(), StoreError> {
+pub(super) async fn ask(
+    tx: &mut Tx,
+    stream: &str,
+    channel: &str,
+    due_at: i64,
+) -> Result<(), StoreError> {
     sqlx::query(include_str!("sql/ask.sql"))
         .bind(stream)
         .bind(due_at)
+        .bind(channel)
         .execute(&mut **tx)
         .await?;
     Ok(())
@@ -215,4 +235,124 @@ pub(super) async fn ask_those_waiting(
 pub(super) fn later(now: Timestamp, pause: Duration) -> i64 {
     let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
     micros(now.saturating_add(pause).unwrap_or(Timestamp::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_event_store::DatabaseSettings;
+    use millrace_service_kit::ManualClock;
+
+    use super::*;
+
+    struct Desk {
+        database: Database,
+        clock: ManualClock,
+    }
+
+    impl Desk {
+        async fn new() -> Self {
+            let clock = ManualClock::at("2026-11-22T10:00:00Z".parse().unwrap());
+            let settings = DatabaseSettings::new("sqlite::memory:", "order-intake");
+            let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+            let database = Database::open(&settings, shared, Ids::seeded(1))
+                .await
+                .unwrap();
+            database.migrate(&[&crate::MIGRATIONS]).await.unwrap();
+            Self { database, clock }
+        }
+
+        /// One more process on the same database.
+        fn process(&self, seed: u64) -> Work {
+            let clock = Arc::new(self.clock.clone());
+            Work::new(
+                self.database.clone(),
+                clock,
+                &Ids::seeded(seed),
+                Duration::from_secs(30),
+            )
+        }
+    }
+
+    fn streams(claims: &[Claim]) -> Vec<&str> {
+        claims.iter().map(|claim| claim.stream.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn an_order_is_looked_at_by_one_process_at_a_time() {
+        let desk = Desk::new().await;
+        let (one, two) = (desk.process(1), desk.process(2));
+        one.ask_now("a", &["order/a/1".into()]).await.unwrap();
+        let claims = one.take(4).await.unwrap();
+        assert_eq!(streams(&claims), ["order/a/1"]);
+        assert_eq!(two.take(4).await.unwrap(), []);
+        one.settle(&claims[0]).await.unwrap();
+        assert_eq!(two.take(4).await.unwrap(), []);
+        assert_eq!(two.waiting().await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_claim_that_is_not_renewed_expires() {
+        let desk = Desk::new().await;
+        let (one, two) = (desk.process(1), desk.process(2));
+        one.ask_now("a", &["order/a/1".into()]).await.unwrap();
+        let claims = one.take(1).await.unwrap();
+        desk.clock.advance(SignedDuration::from_secs(29));
+        one.renew().await.unwrap();
+        desk.clock.advance(SignedDuration::from_secs(29));
+        assert_eq!(two.take(1).await.unwrap(), [], "renewed");
+        desk.clock.advance(SignedDuration::from_secs(2));
+        assert_eq!(streams(&two.take(1).await.unwrap()), ["order/a/1"]);
+        // The one that came too late settles nothing of somebody else's.
+        one.settle(&claims[0]).await.unwrap();
+        assert_eq!(two.waiting().await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_wish_that_comes_during_a_look_is_looked_at_afterwards() {
+        let desk = Desk::new().await;
+        let work = desk.process(1);
+        work.ask_now("a", &["order/a/1".into()]).await.unwrap();
+        let claims = work.take(1).await.unwrap();
+        work.ask_now("a", &["order/a/1".into()]).await.unwrap();
+        assert_eq!(work.take(1).await.unwrap(), [], "one look at a time");
+        work.settle(&claims[0]).await.unwrap();
+        assert_eq!(streams(&work.take(1).await.unwrap()), ["order/a/1"]);
+    }
+
+    #[tokio::test]
+    async fn what_was_put_off_comes_back_after_its_pause_or_when_somebody_asks() {
+        let desk = Desk::new().await;
+        let work = desk.process(1);
+        for _ in 0..2 {
+            work.ask_now("a", &["order/a/1".into()]).await.unwrap();
+            let claims = work.take(1).await.unwrap();
+            work.put_off(&claims[0], Duration::from_secs(60), "the erp is away")
+                .await
+                .unwrap();
+            assert_eq!(work.take(1).await.unwrap(), []);
+        }
+        desk.clock.advance(SignedDuration::from_secs(60));
+        let claims = work.take(1).await.unwrap();
+        assert_eq!(claims[0].attempts, 2);
+    }
+
+    /// I7.
+    #[tokio::test]
+    async fn channels_take_turns() {
+        let desk = Desk::new().await;
+        let work = desk.process(1);
+        let many: Vec<String> = (0..100)
+            .map(|number| format!("order/a/{number:03}"))
+            .collect();
+        work.ask_now("a", &many).await.unwrap();
+        desk.clock.advance(SignedDuration::from_secs(1));
+        work.ask_now("b", &["order/b/1".into(), "order/b/2".into()])
+            .await
+            .unwrap();
+        let claims = work.take(4).await.unwrap();
+        assert_eq!(
+            streams(&claims),
+            ["order/a/000", "order/a/001", "order/b/1", "order/b/2"]
+        );
+    }
 }

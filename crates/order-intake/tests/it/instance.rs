@@ -106,19 +106,17 @@ impl Instance {
     }
 
     pub async fn get(&self, number: &str) -> proto::OrderView {
+        self.try_get(number).await.unwrap()
+    }
+
+    pub async fn try_get(&self, number: &str) -> Result<proto::OrderView, Status> {
         let request = proto::GetOrderRequest {
             channel: CHANNEL.into(),
             order_number: number.into(),
             include_personal: false,
         };
-        self.orders
-            .clone()
-            .get_order(request)
-            .await
-            .unwrap()
-            .into_inner()
-            .order
-            .unwrap()
+        let answer = self.orders.clone().get_order(request).await?;
+        Ok(answer.into_inner().order.unwrap())
     }
 
     /// The order once `holds` of it.

@@ -5,6 +5,7 @@ mod faults;
 mod instance;
 mod newcomers;
 mod operators;
+mod outages;
 mod sale;
 mod shop;
 mod status;

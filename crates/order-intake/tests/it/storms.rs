@@ -55,12 +55,10 @@ async fn storm(seed: u64) -> (usize, u64) {
         .await;
     for (number, _) in &orders {
         let what = format!("order {number} is confirmed");
-        let posted =
-            millrace_test_rig::until(STORM, &what, async || {
-                let view = instance.get(number).await;
-                (view.state() == OrderState::Posted && !view.customer_number.is_empty())
-                    .then_some(view)
-            });
+        let posted = millrace_test_rig::until(STORM, &what, async || {
+            let view = instance.get(number).await;
+            (view.state() == OrderState::Posted && !view.customer_number.is_empty()).then_some(view)
+        });
         let posted = posted.await;
         assert_eq!(posted.total_difference, None, "order {number}, seed {seed}");
         assert_eq!(

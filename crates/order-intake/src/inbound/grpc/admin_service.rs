@@ -162,7 +162,7 @@ impl OrderAdminApi {
         }
         self.desk
             .work
-            .ask_now(&again)
+            .ask_now(channel.code.as_str(), &again)
             .await
             .map_err(|error| refusal::away(&error))?;
         Ok(u32::try_from(again.len()).unwrap_or(u32::MAX))

@@ -1,4 +1,8 @@
-SELECT stream, asked, attempts FROM order_work
-WHERE due_at <= $1 AND claimed_until <= $1
-ORDER BY due_at, stream
+SELECT stream, asked, attempts
+FROM (
+    SELECT stream, asked, attempts, due_at, ROW_NUMBER() OVER (PARTITION BY channel ORDER BY due_at, stream) AS turn
+    FROM order_work
+    WHERE due_at <= $1 AND claimed_until <= $1
+) AS due
+ORDER BY turn, due_at, stream
 LIMIT $2
