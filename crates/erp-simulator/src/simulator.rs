@@ -349,10 +349,7 @@ impl World {
     }
 
     async fn finish_later(&self, id: u64, hold: Hold) {
-        tokio::select! {
-            () = tokio::time::sleep(hold.delay) => {}
-            () = self.shutdown.cancelled() => {}
-        }
+        self.pause(hold.delay).await;
         self.end(id, !hold.roll_back);
     }
 
@@ -363,14 +360,26 @@ impl World {
         self.ended.notify_waiters();
     }
 
+    /// Waits, but not beyond the shutdown.
+    pub async fn pause(&self, delay: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = self.shutdown.cancelled() => {}
+        }
+    }
+
+    /// Does `work` after `delay`, unless the simulator is stopped before.
     pub fn spawn_later(
         self: &Arc<Self>,
         delay: Duration,
         work: impl Future<Output = ()> + Send + 'static,
     ) {
+        let world = self.clone();
         self.tasks.spawn(async move {
-            tokio::time::sleep(delay).await;
-            work.await;
+            world.pause(delay).await;
+            if !world.shutdown.is_cancelled() {
+                work.await;
+            }
         });
     }
 }

@@ -3,7 +3,7 @@
 //! Lines reach the operating system with each commit, so a killed simulator loses nothing; a power cut may cost the last
 //! lines, which a pretend ERP can afford.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,8 @@ pub enum JournalError {
         #[source]
         source: std::io::Error,
     },
+    #[error("{path} is in use by another simulator")]
+    InUse { path: PathBuf },
     #[error("line {line} of {path} cannot be read")]
     Damaged {
         path: PathBuf,
@@ -35,6 +37,8 @@ pub enum JournalError {
 pub(super) struct Journal {
     file: BufWriter<File>,
     folder: PathBuf,
+    /// Held as long as the journal is: two simulators would write over each other.
+    lock: File,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -53,8 +57,9 @@ struct Entry {
 const FILE: &str = "company.jsonl";
 
 impl Journal {
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
+    /// Begins the file anew with what is there now.
+    pub(super) fn restart(self, marks: &Marks, tables: &Tables) -> Result<Self, JournalError> {
+        Self::write(&self.folder, self.lock, marks, tables)
     }
 
     pub(super) fn read(folder: &Path) -> Result<Option<(Tables, Marks)>, JournalError> {
@@ -95,9 +100,31 @@ impl Journal {
         Ok(marks.map(|marks| (tables, marks)))
     }
 
-    /// Writes everything into a new file, then goes on appending to it.
+    /// Takes the folder and writes everything into a new file, then goes on appending to it.
     pub(super) fn create(
         folder: &Path,
+        marks: &Marks,
+        tables: &Tables,
+    ) -> Result<Self, JournalError> {
+        let path = folder.join("company.lock");
+        let failed = |source| JournalError::Io {
+            path: path.clone(),
+            source,
+        };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let lock = File::create(&path).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Self::write(folder, lock, marks, tables),
+            Err(TryLockError::WouldBlock) => Err(JournalError::InUse {
+                path: folder.to_owned(),
+            }),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    fn write(
+        folder: &Path,
+        lock: File,
         marks: &Marks,
         tables: &Tables,
     ) -> Result<Self, JournalError> {
@@ -106,7 +133,6 @@ impl Journal {
             path: path.clone(),
             source,
         };
-        std::fs::create_dir_all(folder).map_err(failed)?;
         let mut file = BufWriter::new(File::create(&fresh).map_err(failed)?);
         write_line(
             &mut file,
@@ -143,6 +169,7 @@ impl Journal {
         Ok(Self {
             file,
             folder: folder.to_owned(),
+            lock,
         })
     }
 

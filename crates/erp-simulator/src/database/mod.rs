@@ -227,9 +227,8 @@ impl Database {
         self.tables = backup.0;
         self.marks = Marks { epoch, ..backup.1 };
         self.pending.clear();
-        if let Some(journal) = &self.journal {
-            let folder = journal.folder().to_owned();
-            self.keep_in(&folder)?;
+        if let Some(journal) = self.journal.take() {
+            self.journal = Some(journal.restart(&self.marks, &self.tables)?);
         }
         Ok(())
     }

@@ -52,6 +52,9 @@ pub(crate) async fn serve(world: &Arc<World>, call: Call) -> Result<Answer, Refu
             let id = id_of(set)?.ok_or_else(|| Refusal::no_such_segment(&next.name))?;
             write::action(world, &call, schema, id, &next.name).await
         }
+        [next] if next.name == "$count" && set.key.is_none() && call.is("GET") => {
+            counted(world, &call, schema)
+        }
         [next, rest @ ..] => below(world, &call, schema, set, next, rest).await,
     }
 }
@@ -161,6 +164,21 @@ fn list(
         body["@odata.nextLink"] = Value::from(next_link(call, &token));
     }
     Ok(Answer::json(200, &body))
+}
+
+/// `items/$count`: the number alone.
+fn counted(world: &Arc<World>, call: &Call, schema: &'static Schema) -> Result<Answer, Refusal> {
+    let query = Query {
+        count: true,
+        page_size: Some(1),
+        ..call.query.clone()
+    };
+    let found = look(world, call, |view| fetch(view, schema, &query, None))?;
+    Ok(Answer::text(
+        200,
+        "text/plain",
+        found.count.unwrap_or_default().to_string(),
+    ))
 }
 
 fn one(

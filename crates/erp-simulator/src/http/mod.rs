@@ -230,6 +230,7 @@ async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Answer,
         &[Kind::SlowAnswer, Kind::GatewayTimeout, Kind::LostAnswer],
         &occasion,
     );
+    tracing::debug!(method, path, client, fault = ?astray.as_ref().map(|rule| rule.kind), "a request is served");
     let Some(rule) = astray else {
         return Ok(in_time(&world, call).await);
     };
@@ -270,11 +271,13 @@ async fn go_astray(world: &Arc<World>, call: Call, rule: Rule) -> Result<Answer,
         return Ok(slowly(world, call, &rule).await);
     }
     match rule.when {
-        When::Before => tokio::time::sleep(rule.delay).await,
+        When::Before => world.pause(rule.delay).await,
         When::After => {
             in_time(world, call).await;
-            tokio::time::sleep(rule.delay).await;
+            world.pause(rule.delay).await;
         }
+        // BC ends the operation at its own limit: nothing comes of it afterwards.
+        When::Later if rule.delay > world.config.operation_limit => {}
         When::Later => {
             let later = world.clone();
             world.spawn_later(rule.delay, async move {
@@ -303,18 +306,18 @@ async fn slowly(world: &Arc<World>, call: Call, rule: &Rule) -> Answer {
     };
     if rule.when == When::Before {
         if rule.delay > world.config.operation_limit {
-            tokio::time::sleep(world.config.operation_limit).await;
+            world.pause(world.config.operation_limit).await;
             return refuse(408, "Application_OperationTimeout");
         }
-        tokio::time::sleep(rule.delay).await;
+        world.pause(rule.delay).await;
         return in_time(world, call).await;
     }
     let answer = in_time(world, call).await;
     if rule.delay > world.config.gateway_limit {
-        tokio::time::sleep(world.config.gateway_limit).await;
+        world.pause(world.config.gateway_limit).await;
         return refuse(504, "Application_GatewayTimeout");
     }
-    tokio::time::sleep(rule.delay).await;
+    world.pause(rule.delay).await;
     answer
 }
 

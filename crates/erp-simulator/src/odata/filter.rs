@@ -61,6 +61,7 @@ impl Filter {
             tokens: &tokens,
             at: 0,
             schema,
+            depth: 0,
         };
         let filter = parser.either()?;
         if parser.at != tokens.len() {
@@ -286,7 +287,11 @@ struct Parser<'a> {
     tokens: &'a [Token],
     at: usize,
     schema: &'a Schema,
+    depth: usize,
 }
+
+/// Parentheses inside each other; deeper ones would only exhaust the stack.
+const DEEPEST: usize = 50;
 
 impl Parser<'_> {
     fn either(&mut self) -> Result<Filter, Refusal> {
@@ -306,6 +311,16 @@ impl Parser<'_> {
     }
 
     fn single(&mut self) -> Result<Filter, Refusal> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(syntax("it is nested too deeply"));
+        }
+        let single = self.unnested();
+        self.depth -= 1;
+        single
+    }
+
+    fn unnested(&mut self) -> Result<Filter, Refusal> {
         if self.word("not") {
             return Ok(Filter::Not(Box::new(self.single()?)));
         }

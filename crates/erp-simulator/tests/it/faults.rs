@@ -1,4 +1,4 @@
-//! Each fault does what it says, as often as it says, and counts it.
+//! Each fault does what it says, as often as it says, and counts it. Row 121.
 
 use std::time::Duration;
 
@@ -381,4 +381,55 @@ async fn a_restored_environment_has_older_versions_and_a_new_epoch() {
         .rows(&rig.companion("items?$filter=number eq '1000'"))
         .await;
     assert_ne!(items[0]["displayName"], "Vergessen");
+}
+
+#[tokio::test]
+async fn nothing_comes_of_a_lost_request_after_bcs_time_limit() {
+    let operation_limit = Duration::from_millis(200);
+    let rig = Rig::with(Config {
+        operation_limit,
+        ..Config::default()
+    })
+    .await;
+    let lost = |delay| {
+        Rule::new(Kind::LostAnswer)
+            .on("POST", "orderBuffer")
+            .when(When::Later)
+            .delay(delay)
+    };
+    rig.simulator.fault(lost(operation_limit * 2));
+    rig.simulator.fault(lost(operation_limit / 2));
+    for number in ["7020", "7021"] {
+        let request = rig
+            .request(Method::POST, &rig.companion("orderBuffer"))
+            .json(&now(number));
+        assert!(request.send().await.is_err());
+    }
+    eventually("the one within the limit", async || {
+        documents(&rig, "7021").await == 1
+    })
+    .await;
+    assert_eq!(documents(&rig, "7020").await, 0);
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_slow_answers() {
+    let rig = Rig::start().await;
+    rig.simulator
+        .fault(Rule::new(Kind::SlowAnswer).delay(Duration::from_secs(60)));
+    let slow = tokio::spawn(
+        rig.request(Method::GET, &rig.standard("items?$top=1"))
+            .send(),
+    );
+    eventually("the request", async || {
+        rig.simulator.fired("slowAnswer") == 1
+    })
+    .await;
+    tokio::time::timeout(Duration::from_secs(5), rig.simulator.stop())
+        .await
+        .expect("stops at once");
+    assert!(
+        slow.await.expect("joined").is_ok(),
+        "what was in hand was answered"
+    );
 }

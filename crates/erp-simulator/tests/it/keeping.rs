@@ -26,6 +26,19 @@ async fn a_restart_goes_on_with_the_data() {
     let folder = tempfile::tempdir().expect("a folder");
     let first = at(folder.path()).await;
     let company = first.company_id();
+    let config = Config {
+        data: Some(folder.path().to_owned()),
+        ..Config::default()
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let error = Simulator::start(config, listener)
+        .await
+        .expect_err("two cannot share a folder");
+    assert!(
+        std::error::Error::source(&error)
+            .is_some_and(|source| source.to_string().contains("in use")),
+        "{error:?}"
+    );
     first
         .office(
             "rename-item",

@@ -112,6 +112,7 @@ async fn unknown_names_and_wrong_types_are_refused() {
         "$filter=number eq 5",
         "$filter=number eq",
         "$search=chair",
+        &format!("$filter={}", "(".repeat(5000)),
     ] {
         let (status, body) = rig.get(&rig.standard(&format!("items?{query}"))).await;
         assert_eq!(status, 400, "{query}: {body}");
@@ -201,4 +202,23 @@ async fn read_only_and_unknown_properties_cannot_be_written() {
             "{body}"
         );
     }
+}
+
+#[tokio::test]
+async fn rows_are_counted_with_and_without_them() {
+    let rig = Rig::start().await;
+    let (_, body) = rig
+        .get(&rig.standard("items?$count=true&$top=1&$filter=startswith(number,'10')"))
+        .await;
+    assert_eq!(
+        (
+            &body["@odata.count"],
+            body["value"].as_array().map(Vec::len)
+        ),
+        (&json!(10), Some(1))
+    );
+    assert_eq!(
+        rig.get(&rig.standard("items/$count")).await,
+        (200, json!(49))
+    );
 }
