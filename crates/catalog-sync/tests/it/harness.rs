@@ -6,7 +6,7 @@ use std::time::Duration;
 use millrace_catalog_sync::{Config, MIGRATIONS, Ports, Service};
 use millrace_contract::catalog::v1::catalog_service_client::CatalogServiceClient;
 use millrace_erp::Erp;
-use millrace_event_bus::EmbeddedBus;
+use millrace_event_bus::{Bus, EmbeddedBus};
 use millrace_event_store::{Database, DatabaseSettings, EventLog, LEASE_TAKEN, Recorded};
 use millrace_service_kit::auth::{TokenSettings, Tokens};
 use millrace_service_kit::grpc::{Entrance, Limits, serve};
@@ -78,10 +78,19 @@ pub async fn start(erp: Arc<dyn Erp>, database: Database) -> Running {
 }
 
 pub async fn start_with(erp: Arc<dyn Erp>, database: Database, config: Config) -> Running {
+    start_on(Arc::new(EmbeddedBus::new()), erp, database, config).await
+}
+
+pub async fn start_on(
+    bus: Arc<dyn Bus>,
+    erp: Arc<dyn Erp>,
+    database: Database,
+    config: Config,
+) -> Running {
     let health = Health::default();
     let ports = Ports {
         database: database.clone(),
-        bus: Arc::new(EmbeddedBus::new()),
+        bus,
         erp,
         clock: Arc::new(SystemClock),
         ids: Ids::random(),
@@ -200,7 +209,7 @@ pub fn channels() -> Channels {
         toml::from_str(&text).unwrap()
     };
     Channels::new([
-        channel("furniture", "bc-main", "'DEALER'"),
+        channel("furniture", "bc-main", "'DEALER', 'RETAIL', 'TRADE', 'VIP'"),
         channel("toys", "bc-toys", ""),
     ])
     .unwrap()

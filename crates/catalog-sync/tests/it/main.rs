@@ -3,4 +3,7 @@
 mod calls;
 mod harness;
 mod scripted_erp;
+mod simulator;
 mod sync;
+mod takeover;
+mod truth;
