@@ -96,8 +96,9 @@ pub(super) struct Ahead<'k, 'a> {
 impl<'a> Ahead<'_, 'a> {
     /// The first version of each stream, when everything expected is as far as known true.
     pub(super) fn vouch(&mut self, append: &'a Append) -> Option<Vec<u64>> {
-        // Nothing to write: only a look under the lock can answer.
-        if append.streams.iter().all(|stream| stream.events.is_empty()) {
+        // A stream that is only looked at writes no row that a unique key could judge: only a look under the lock can answer.
+        if append.streams.is_empty() || append.streams.iter().any(|stream| stream.events.is_empty())
+        {
             return None;
         }
         if let Some(lease) = &append.lease {

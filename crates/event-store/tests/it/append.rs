@@ -12,6 +12,7 @@ everywhere!(
     an_expected_version_too_low_or_too_high_is_refused,
     a_refused_append_does_not_harm_its_neighbours,
     several_streams_are_written_together_or_not_at_all,
+    a_stream_that_is_only_looked_at_is_judged_too,
     a_repeat_is_answered_with_the_first_result,
     an_idempotency_key_is_answered_with_the_first_result_whatever_it_carries,
     an_event_id_in_other_company_is_refused,
@@ -166,6 +167,42 @@ async fn several_streams_are_written_together_or_not_at_all(on: On) {
     ));
     assert_eq!(whole_feed(world.log.as_ref()).await.len(), 4);
     assert_eq!(world.log.append(both(2)).await.unwrap().versions, [3, 4, 4]);
+}
+
+async fn a_stream_that_is_only_looked_at_is_judged_too(on: On) {
+    let world = World::new(on).await;
+    let looking = |seen| Append {
+        streams: vec![
+            on_stream("order", Expected::Any, &["x"]),
+            on_stream("customer", Expected::Version(seen), &[]),
+        ],
+        ..Append::default()
+    };
+    assert_eq!(world.log.append(looking(0)).await.unwrap().versions, [1, 0]);
+    world
+        .log
+        .append(append("customer", Expected::Any, &["1"]))
+        .await
+        .unwrap();
+    // In PostgreSQL another process, which this one knows nothing of.
+    let other = if on == On::Postgres {
+        World::reopened(&world.settings).await.log
+    } else {
+        world.log.clone()
+    };
+    other
+        .append(append("customer", Expected::Any, &["2"]))
+        .await
+        .unwrap();
+    for stale in [0, 1, 3] {
+        let refused = world.log.append(looking(stale)).await.unwrap_err();
+        assert!(
+            matches!(refused, AppendError::Conflict { actual: 2, .. }),
+            "{refused}"
+        );
+    }
+    assert_eq!(world.log.append(looking(2)).await.unwrap().versions, [2, 2]);
+    assert_eq!(whole_feed(world.log.as_ref()).await.len(), 4);
 }
 
 async fn a_repeat_is_answered_with_the_first_result(on: On) {
