@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{StreamExt, stream};
 use http::uri::PathAndQuery;
+use millrace_test_rig::Postgres;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -49,7 +50,8 @@ pub async fn get(client: &reqwest::Client, url: &str, token: &str) -> Result<f64
 }
 
 /// One durable append: a plain INSERT and its commit.
-pub async fn append(scratch: &Scratch) -> Result<f64> {
+pub async fn append(server: &Postgres) -> Result<f64> {
+    let scratch = Scratch::postgres(server).await?;
     let mut connection = PgConnection::connect_with(&scratch.raw()?).await?;
     let mut source = Rows::of(1);
     let mut took = Vec::with_capacity(ROUNDS);
@@ -60,6 +62,7 @@ pub async fn append(scratch: &Scratch) -> Result<f64> {
         took.push(millis(began));
     }
     connection.close().await?;
+    scratch.close().await;
     median(&took).context("nothing was measured")
 }
 

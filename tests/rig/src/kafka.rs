@@ -213,7 +213,7 @@ impl Kind for Settings {
     }
 
     fn wait_until_ready(&self, child: &mut Child) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(90);
+        let deadline = Instant::now() + Duration::from_secs(180);
         let before = usize::try_from(self.log_read.load(Ordering::Relaxed))?;
         loop {
             let log = fs::read(self.log()).context("could not read Kafka's log")?;

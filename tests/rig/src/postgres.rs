@@ -238,7 +238,7 @@ impl Kind for Settings {
     }
 
     fn wait_until_ready(&self, child: &mut Child) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(120);
         loop {
             let Err(error) = query::execute(self.port, "SELECT 1") else {
                 return Ok(());

@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 use tonic::Streaming;
 
 use super::lookup::{authorized, connect, known_skus};
-use super::scratch::Scratch;
 use crate::case::{Arm, Better, Card, Case, Floor, Length};
 use crate::hints::Hints;
 use crate::stages;
@@ -55,12 +54,12 @@ impl ErpToShopCase {
                 vec![
                     ("MILLRACE_DATABASE__URL", database),
                     ("MILLRACE_BUS__KIND", "kafka".to_owned()),
-                    ("MILLRACE_BUS__BOOTSTRAP", bootstrap),
+                    ("MILLRACE_BUS__KAFKA__BOOTSTRAP", bootstrap),
                     (
-                        "MILLRACE_BUS__PREFIX",
+                        "MILLRACE_BUS__KAFKA__PREFIX",
                         format!("{}.", millrace_test_rig::unique("bench")),
                     ),
-                    ("MILLRACE_BUS__REPLICATION", "1".to_owned()),
+                    ("MILLRACE_BUS__KAFKA__REPLICATION", "1".to_owned()),
                     (
                         "MILLRACE_PERSONAL__KEY",
                         "bWlsbHJhY2UtYmVuY2gtMzItYnl0ZXMtbG9uZy1rZXk=".to_owned(),
@@ -177,18 +176,16 @@ impl ErpToShopCase {
 
     async fn stages(&mut self) -> Result<f64> {
         let payload = self.erp.item_as_json.clone();
-        let scratch = Scratch::postgres(&self.postgres).await?;
         let get = stages::get(
             &self.erp.client,
             &self.erp.changes_url().await?,
             &self.erp.token,
         )
         .await?;
-        let first = stages::append(&scratch).await?;
+        let first = stages::append(&self.postgres).await?;
         let hop = stages::kafka_hop(&self.kafka.bootstrap(), &payload).await?;
-        let second = stages::append(&scratch).await?;
+        let second = stages::append(&self.postgres).await?;
         let message = stages::grpc_message(payload).await?;
-        scratch.close().await;
         Ok(get + first + hop + second + message)
     }
 }
@@ -271,6 +268,7 @@ impl Erp {
             ("grant_type", "client_credentials"),
             ("client_id", "millrace-demo"),
             ("client_secret", "millrace-demo"),
+            ("scope", "https://api.businesscentral.dynamics.com/.default"),
         ];
         let answer = client
             .post(format!("{address}/demo/oauth2/v2.0/token"))
