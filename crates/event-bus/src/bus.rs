@@ -69,6 +69,10 @@ impl Delivery {
 
 /// What a newcomer sees: the latest of every key, then everything as it comes.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the small one comes once in a stream's life"
+)]
 pub enum Mirrored {
     Record(Delivery),
     /// Everything that was there at the start has been delivered.

@@ -25,6 +25,7 @@ const ASK: Duration = Duration::from_secs(5);
 /// Records read ahead of who takes the stream.
 const AHEAD: usize = 4_096;
 
+#[expect(clippy::large_enum_variant, reason = "the small ones are rare")]
 enum Said {
     Record(Delivery),
     CaughtUp,

@@ -254,7 +254,7 @@ impl Publisher {
         let mut positions = BTreeSet::new();
         for (position, code) in refused {
             match code {
-                RDKafkaErrorCode::MessageSizeTooLarge if position != OWN as u64 => {
+                RDKafkaErrorCode::MessageSizeTooLarge => {
                     positions.insert(position);
                 }
                 // Sent back because an earlier one failed.
@@ -262,10 +262,15 @@ impl Publisher {
                 code => return Err(judged(KafkaError::MessageProduction(code))),
             }
         }
-        match (positions.is_empty(), self.singly) {
+        let own = positions.remove(&(OWN as u64));
+        match (positions.is_empty(), own || !self.singly) {
+            (true, _) if own => {
+                let code = RDKafkaErrorCode::MessageSizeTooLarge;
+                Err(PublishError::Kafka(KafkaError::MessageProduction(code)))
+            }
             (true, _) => Ok(()),
-            (false, true) => Err(PublishError::TooLarge { positions }),
-            (false, false) => Err(PublishError::BatchTooLarge),
+            (false, true) => Err(PublishError::BatchTooLarge),
+            (false, false) => Err(PublishError::TooLarge { positions }),
         }
     }
 }

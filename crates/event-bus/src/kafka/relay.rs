@@ -156,7 +156,11 @@ impl Relay {
         while !stop.is_cancelled() {
             let before = self.published();
             let failure = match self.publish(singly, stop).await {
-                Ok(()) => break,
+                Ok(()) if stop.is_cancelled() => break,
+                Ok(()) => {
+                    singly = false;
+                    continue;
+                }
                 Err(failure) => failure,
             };
             singly = false;
@@ -217,7 +221,7 @@ impl Relay {
         published
     }
 
-    /// From the start of a publisher to its first failure, or until `stop`.
+    /// From the start of a publisher to its first failure, or until `stop`; one that sends singly ends with its first page.
     async fn publish(&self, singly: bool, stop: &Shutdown) -> Result<(), RelayError> {
         let inner = &self.0;
         // What was there may be gone: topics are looked after again.
@@ -260,6 +264,9 @@ impl Relay {
             );
             if done? {
                 checkpoint = next;
+                if singly {
+                    break;
+                }
             }
             page = following?;
         }

@@ -51,7 +51,7 @@ impl Handler for Obedient {
             String::from_utf8_lossy(&event.payload).into_owned()
         };
         if self.stumbling
-            && event.id.as_bytes()[15] % 4 == 0
+            && event.id.as_bytes()[15].is_multiple_of(4)
             && self.stumbles.lock().expect("unpoisoned").insert(event.id)
         {
             return Err(HandleError::failed("stumbled"));

@@ -1,4 +1,5 @@
-//! What brokers do on bad days, with librdkafka's pretend cluster: quick.
+//! What brokers do on bad days, with librdkafka's pretend cluster: quick. It keeps what an aborted transaction wrote, so a
+//! fault must meet all of a transaction or none of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,8 +119,8 @@ async fn a_refused_commit_begins_anew_from_the_checkpoint() {
     pretend
         .goes_well(|cluster| {
             cluster.request_errors(
-                RDKafkaApiKey::AddPartitionsToTxn,
-                &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED],
+                RDKafkaApiKey::EndTxn,
+                &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_TXN_STATE],
             );
         })
         .await;
@@ -144,15 +145,25 @@ async fn a_fenced_producer_is_given_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_that_is_too_large_is_sent_in_pieces() {
     let pretend = Pretend::new(|_| {}).await;
+    let (log, sink) = (&pretend.log, &pretend.sink);
+    let relay = pretend.world.relay(log).await;
+    let (consumer, _) = pretend.world.consume(pretend.world.consumer(
+        &["items"],
+        sink,
+        Arc::new(Obedient::default()),
+    ));
+    append(log, [item(log, "a", "1")]).await;
+    taken(sink, 1).await;
+    // One for the record's partition, one for the checkpoint's.
+    let error = RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
     pretend
-        .goes_well(|cluster| {
-            cluster.request_errors(
-                RDKafkaApiKey::Produce,
-                &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE],
-            );
-        })
-        .await;
+        .cluster
+        .request_errors(RDKafkaApiKey::Produce, &[error; 2]);
+    append(log, [item(log, "a", "2")]).await;
+    taken(sink, 2).await;
     assert_eq!(pretend.bus.relays()[0].omitted, Vec::<u64>::new());
+    consumer.stop().await;
+    relay.stop().await;
 }
 
 /// FAULTS F11: too large → parked, not a stuck partition.
