@@ -206,7 +206,17 @@ fn check(append: &Append) -> Result<(), AppendError> {
             fits_where("traceparent", &event.cause.traceparent, 1_000)?;
         }
     }
-    Ok(())
+    let mut ids: Vec<_> = append
+        .streams
+        .iter()
+        .flat_map(|stream| &stream.events)
+        .map(|event| event.id)
+        .collect();
+    ids.sort_unstable();
+    match ids.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(AppendError::Reused { id: pair[0] }),
+        None => Ok(()),
+    }
 }
 
 fn size(append: &Append) -> (usize, usize) {

@@ -273,6 +273,12 @@ async fn an_event_id_in_other_company_is_refused(on: On) {
 
 async fn what_no_database_could_keep_is_refused_alone(on: On) {
     let world = World::new(on).await;
+    let twin = event("twin");
+    let twins = Append::to("s", Expected::Any, vec![twin.clone(), twin]);
+    assert!(matches!(
+        world.log.append(twins).await,
+        Err(AppendError::Reused { .. })
+    ));
     let zero = Append::to(
         "s",
         Expected::Any,
