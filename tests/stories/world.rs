@@ -352,7 +352,7 @@ location_group = [{locations}]
 currency = "{currency}"
 prices_include_tax = true
 payment_methods = {{ paypal = "PAYPAL" }}
-shipment_methods = {{ standard = "DHL" }}
+shipment_methods = {{ standard = "DAP" }}
 
 [[channels]]
 code = "garden"

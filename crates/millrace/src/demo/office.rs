@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use super::shop::CHANNEL;
 
+/// The channel's location group, as in `demo.toml`.
+const LOCATIONS: [&str; 5] = ["MAIN", "SOUTH", "STORE-HH", "STORE-B", "STORE-M"];
+
 pub struct Office {
     http: reqwest::Client,
     simulator: String,
@@ -84,12 +87,18 @@ impl Office {
         Ok(rows)
     }
 
-    /// Item number and variant code of everything that has a stock figure.
+    /// Item number and variant code of everything that has a stock figure where this shop sells from.
     pub async fn stock_keys(&self) -> Result<Vec<(String, String)>> {
         let text = |row: &Value, field: &str| row[field].as_str().unwrap_or_default().to_owned();
         let rows = self.rows("stockFigures").await?;
+        let sold_here = |row: &&Value| {
+            row["locationCode"]
+                .as_str()
+                .is_some_and(|code| LOCATIONS.contains(&code))
+        };
         let keys: std::collections::BTreeSet<_> = rows
             .iter()
+            .filter(sold_here)
             .map(|row| (text(row, "itemNumber"), text(row, "variantCode")))
             .collect();
         Ok(keys.into_iter().collect())
@@ -103,7 +112,7 @@ impl Office {
     pub async fn set_price(&self, item: &str, group: &str, price: Decimal) -> Result<Value> {
         self.act(
             "set-price",
-            json!({ "item": item, "priceGroup": group, "unitPrice": price, "includesTax": true }),
+            json!({ "item": item, "priceGroup": group, "unitPrice": exact(price), "includesTax": true }),
         )
         .await
     }
@@ -117,19 +126,19 @@ impl Office {
     ) -> Result<Value> {
         self.act(
             "move-stock",
-            json!({ "item": item, "variant": variant, "location": location, "quantity": pieces }),
+            json!({ "item": item, "variant": variant, "location": location, "quantity": exact(pieces) }),
         )
         .await
     }
 
     pub async fn ship(&self, order: &str, agent: &str, tracking: &str) -> Result<Value> {
-        self.act("ship", json!({ "channel": CHANNEL, "orderNumber": order, "agent": agent, "tracking": tracking })).await
+        self.act("ship", json!({ "channel": channel(), "orderNumber": order, "agent": agent, "tracking": tracking })).await
     }
 
     pub async fn invoice(&self, order: &str) -> Result<Value> {
         self.act(
             "invoice",
-            json!({ "channel": CHANNEL, "orderNumber": order }),
+            json!({ "channel": channel(), "orderNumber": order }),
         )
         .await
     }
@@ -139,7 +148,7 @@ impl Office {
         let answer = self
             .act(
                 "documents",
-                json!({ "channel": CHANNEL, "orderNumber": order }),
+                json!({ "channel": channel(), "orderNumber": order }),
             )
             .await?;
         let documents = answer["documents"]
@@ -176,11 +185,16 @@ impl Office {
         })
     }
 
-    /// From now on nothing that concerns orders is answered for `time`; what was asked is done all the same.
+    /// For `time` the ERP answers nothing to anybody; what it was asked it does all the same.
     pub async fn fall_silent(&self, time: Duration) -> Result<()> {
-        let rule = json!({ "kind": "slowAnswer", "path": "orderBuffer", "times": 1, "delay": format!("{}s", time.as_secs()), "when": "after" });
-        self.post(&format!("{}/_faults", self.simulator), &rule)
-            .await?;
+        let rule = json!({ "kind": "slowAnswer", "times": 0, "path": "/v2.0/", "delay": format!("{}s", time.as_secs()) });
+        let faults = format!("{}/_faults", self.simulator);
+        self.post(&faults, &rule).await?;
+        let http = self.http.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(time).await;
+            http.delete(faults).send().await
+        });
         Ok(())
     }
 
@@ -209,4 +223,14 @@ impl Office {
             .error_for_status()?;
         Ok(answer.json().await?)
     }
+}
+
+/// A decimal as a JSON number with the same digits.
+fn exact(value: Decimal) -> Value {
+    serde_json::from_str(&value.normalize().to_string()).expect("a decimal is a JSON number")
+}
+
+/// The ERP writes codes in capitals.
+fn channel() -> String {
+    CHANNEL.to_uppercase()
 }

@@ -15,7 +15,7 @@ use millrace_contract::stock::v1::{
 };
 use millrace_contract::values::v1::{Decimal, Money, Quantity};
 use millrace_contract::webshop_orders::v1::{Buyer, Order, OrderLine, OrderTotals};
-use millrace_service_kit::Secret;
+use millrace_service_kit::{Clock, Secret, SystemClock};
 use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal as Number, RoundingStrategy};
 use tonic::Streaming;
@@ -194,7 +194,7 @@ impl Shop {
             .unit_price
             .as_ref()
             .context("price without an amount")?;
-        Ok(Number::from(money.units) + Number::new(money.nanos.into(), 9))
+        Ok((Number::from(money.units) + Number::new(money.nanos.into(), 9)).normalize())
     }
 
     /// An order as a shop makes it: tax rounded per line, totals the sums of the lines.
@@ -237,7 +237,7 @@ impl Shop {
             channel: CHANNEL.into(),
             order_number: number.into(),
             placed_at: Some(prost_types::Timestamp {
-                seconds: 1_795_000_000,
+                seconds: SystemClock.now().as_second(),
                 nanos: 0,
             }),
             currency_code: "EUR".into(),
@@ -312,7 +312,7 @@ pub fn euro(value: Number) -> Money {
 }
 
 pub fn number(money: &Money) -> Number {
-    Number::from(money.units) + Number::new(money.nanos.into(), 9)
+    (Number::from(money.units) + Number::new(money.nanos.into(), 9)).normalize()
 }
 
 fn person(customer: &str) -> Personal {

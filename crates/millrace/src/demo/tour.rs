@@ -101,14 +101,15 @@ impl Tour {
     }
 
     async fn full_sync(&mut self) -> Told<()> {
-        let items = self.office.rows("items").await?.len();
-        let prices = self.office.rows("priceLines").await?;
-        let prices = prices
-            .iter()
-            .filter(|line| {
-                ["RETAIL", ""].contains(&line["priceGroup"].as_str().unwrap_or_default())
-            })
-            .count();
+        let rows = self.office.rows("items").await?;
+        let (items, on_cards) = (
+            rows.len(),
+            rows.iter()
+                .filter(|item| item["unitPrice"].as_f64() != Some(0.0))
+                .count(),
+        );
+        let lines = self.office.rows("priceLines").await?;
+        let prices = on_cards + lines.iter().filter(|line| for_this_shop(line)).count();
         let figures = self.office.stock_keys().await?;
         let began = Instant::now();
         let (mut seen, mut priced, mut counted) = (0, 0, 0);
@@ -253,6 +254,15 @@ impl Tour {
 
     pub fn order_number(&self, which: u32) -> String {
         format!("WEB-{}-{which}", self.run)
+    }
+}
+
+/// Whether a price line is everybody's or of this shop's price group.
+fn for_this_shop(line: &serde_json::Value) -> bool {
+    match line["sourceType"].as_str() {
+        Some("Customer_x0020_Price_x0020_Group") => line["sourceNumber"] == "RETAIL",
+        Some("All_x0020_Customers") => true,
+        _ => false,
     }
 }
 
