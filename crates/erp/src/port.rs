@@ -65,6 +65,10 @@ pub struct Page {
 }
 
 /// A record as the ERP has it now. The reader compares it with what it knows; the differences are the events.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "observations are made once and moved once; a box each would cost more than the room"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Observed {
     Item(ItemObserved),

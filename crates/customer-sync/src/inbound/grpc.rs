@@ -156,7 +156,6 @@ impl CustomerService for Customers {
 }
 
 impl Customers {
-    #[expect(clippy::result_large_err, reason = "tonic's own error type")]
     fn channel(&self, code: &str) -> Result<&Channel, Status> {
         let parsed = ChannelCode::parse(code)
             .map_err(|error| rejection::bad_request("channel", error.to_string()))?;
@@ -190,7 +189,6 @@ impl Customers {
     }
 }
 
-#[expect(clippy::result_large_err, reason = "tonic's own error type")]
 fn wanted(channel: &Channel, message: RegisterCustomerRequest) -> Result<Wanted, Status> {
     let number = shop_number(&message.shop_customer_number)?;
     let personal = message
@@ -242,7 +240,6 @@ fn wanted(channel: &Channel, message: RegisterCustomerRequest) -> Result<Wanted,
 }
 
 /// The number a shop gives a customer.
-#[expect(clippy::result_large_err, reason = "tonic's own error type")]
 fn shop_number(text: &str) -> Result<&str, Status> {
     let number = text.trim();
     if number.is_empty() || number.chars().count() > 50 || number.chars().any(char::is_control) {
@@ -254,7 +251,6 @@ fn shop_number(text: &str) -> Result<&str, Status> {
     Ok(number)
 }
 
-#[expect(clippy::result_large_err, reason = "tonic's own error type")]
 fn printable(field: &str, text: &str, limit: usize) -> Result<(), Status> {
     if text.chars().count() > limit || text.chars().any(char::is_control) {
         return Err(rejection::bad_request(
@@ -266,7 +262,6 @@ fn printable(field: &str, text: &str, limit: usize) -> Result<(), Status> {
 }
 
 /// Lengths are Business Central's. What offends is not repeated: it is personal.
-#[expect(clippy::result_large_err, reason = "tonic's own error type")]
 fn check(address: &Address) -> Result<(), Status> {
     let fields = [
         ("name", &address.name, 100),

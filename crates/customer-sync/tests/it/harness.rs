@@ -11,7 +11,7 @@ use millrace_contract::personal::v1::{Address, Personal};
 use millrace_customer_sync::{Config, MIGRATIONS, NAME, Ports, Service};
 use millrace_erp::business_central::BusinessCentral;
 use millrace_erp_simulator::{Config as ErpConfig, Simulator};
-use millrace_event_bus::EmbeddedBus;
+use millrace_event_bus::{Bus, EmbeddedBus};
 use millrace_event_store::{Database, DatabaseSettings, LEASE_TAKEN, Recorded, Sealer};
 use millrace_service_kit::auth::{TokenSettings, Tokens};
 use millrace_service_kit::grpc::{Entrance, Limits, serve};
@@ -84,6 +84,10 @@ pub async fn running(simulator: &Simulator) -> Running {
 }
 
 pub async fn start(simulator: &Simulator, database: Database) -> Running {
+    start_on(simulator, database, Arc::new(EmbeddedBus::new())).await
+}
+
+pub async fn start_on(simulator: &Simulator, database: Database, bus: Arc<dyn Bus>) -> Running {
     let text = format!(
         "code = 'bc-main'\naddress = '{url}/v2.0'\nsign_in_address = '{url}'\ntenant = 'demo'\nenvironment = 'production'\n\
          client_id = 'millrace-demo'\nclient_secret = 'millrace-demo'\nlimits = {{ write_timeout = '500ms', timeout = '2s' }}\n\
@@ -100,7 +104,7 @@ pub async fn start(simulator: &Simulator, database: Database) -> Running {
     let sealer = Arc::new(Sealer::new(database.clone(), &[7; 32]));
     let ports = Ports {
         database: database.clone(),
-        bus: Arc::new(EmbeddedBus::new()),
+        bus,
         erp: Arc::new(erp),
         channels: Arc::new(channels()),
         sealer: sealer.clone(),

@@ -1,6 +1,9 @@
 //! The service in-process: the real simulator over HTTP, a real gRPC client over loopback, its database in memory.
 
+#![cfg(test)]
+
 mod calls;
 mod harness;
 mod mirror;
+mod real;
 mod registering;

@@ -69,6 +69,10 @@ pub(crate) fn guids(ids: impl IntoIterator<Item = Uuid>) -> Vec<Value> {
 }
 
 /// Reads a row; what cannot be read is told with its id, where it has one, and without its content.
+#[expect(
+    clippy::result_large_err,
+    reason = "the error is an observation like the others"
+)]
 pub(crate) fn row<T: DeserializeOwned>(
     entity: &'static str,
     id_field: &str,

@@ -1,10 +1,13 @@
 //! The Business Central adapter against the simulator, over real HTTP.
 
+#![cfg(test)]
+
 mod changes;
 mod hooks;
 mod mirror;
 mod orders;
 mod plans;
 mod refusals;
+mod scale;
 mod standard;
 mod world;

@@ -113,7 +113,7 @@ async fn play(steps: Vec<Step>) {
                     .times(times)
                     .delay(Duration::from_millis(30));
                 let method = if path == "_office/" { "POST" } else { "GET" };
-                rule = rule.on(method, path).when(if times % 2 == 0 {
+                rule = rule.on(method, path).when(if times.is_multiple_of(2) {
                     When::Before
                 } else {
                     When::After
@@ -155,7 +155,7 @@ async fn office(world: &World, act: Act, which: usize, value: u32) {
     let (name, body): (&str, Value) = match act {
         Act::Change => (
             "change-item",
-            json!({ "number": item, "name": format!("Name {value}"), "unitPrice": price, "blocked": value % 5 == 0 }),
+            json!({ "number": item, "name": format!("Name {value}"), "unitPrice": price, "blocked": value.is_multiple_of(5) }),
         ),
         Act::Rename => (
             "rename-item",
