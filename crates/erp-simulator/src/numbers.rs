@@ -20,6 +20,9 @@ pub fn number(value: Decimal) -> Value {
     Number::from_str(&value.to_string()).map_or(Value::Null, Value::Number)
 }
 
+/// Larger numbers are no quantity or amount of a shop, and their products would not fit a decimal.
+pub const LARGEST: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
+
 /// From a JSON number, whatever way it was written.
 pub fn decimal(value: &Value) -> Option<Decimal> {
     let Value::Number(number) = value else {
@@ -86,10 +89,10 @@ pub mod wire {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
         let value = Value::deserialize(deserializer)?;
         super::decimal(&value)
-            .filter(|decimal| decimal.normalize().scale() <= 5)
+            .filter(|decimal| decimal.normalize().scale() <= 5 && decimal.abs() < super::LARGEST)
             .ok_or_else(|| {
                 D::Error::custom(format!(
-                    "{value} is not a number with at most 5 decimal places"
+                    "{value} is not a number below a billion with at most 5 decimal places"
                 ))
             })
     }

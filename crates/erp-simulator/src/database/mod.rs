@@ -9,6 +9,8 @@ mod journal;
 mod row;
 mod rows;
 mod table;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 use std::collections::{BTreeMap, HashSet};
@@ -166,7 +168,12 @@ impl Database {
                 return Err(error);
             }
         };
-        let locks = locks(&changes);
+        // Nobody can be in the way while nothing is open, which is nearly always.
+        let locks = if hold || self.has_pending() {
+            locks(&changes)
+        } else {
+            HashSet::new()
+        };
         if self
             .pending
             .iter()

@@ -36,6 +36,8 @@ pub enum Kind {
     StaleEtag412,
     WebhookLoss,
     WebhookDouble,
+    /// The notice comes `delay` later, so that later ones overtake it.
+    WebhookDelay,
     /// One `collection` notification instead of the single ones.
     WebhookCollection,
     /// The subscription expires now.

@@ -6,6 +6,8 @@ use crate::refusal::Refusal;
 
 /// Most rows of a page, whatever the client prefers.
 const LARGEST_PAGE: usize = 20_000;
+/// `$expand` inside `$expand`; each level multiplies the work.
+const DEEPEST_EXPANSION: usize = 5;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query {
@@ -37,7 +39,7 @@ impl Query {
             let value = value.replace('+', " ");
             let (name, value) = (decode(name)?, decode(&value)?);
             if name.starts_with('$') {
-                parsed.option(&name, &value)?;
+                parsed.option(&name, &value, 0)?;
             }
         }
         parsed.page_size = prefer
@@ -55,7 +57,7 @@ impl Query {
         self.expand.iter().find(|expansion| expansion.name == name)
     }
 
-    fn option(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
+    fn option(&mut self, name: &str, value: &str, depth: usize) -> Result<(), Refusal> {
         let number = || {
             value.parse::<usize>().map_err(|_| {
                 Refusal::bad_request(format!("Invalid value '{value}' for {name} query option."))
@@ -73,7 +75,7 @@ impl Query {
                     })
                     .collect();
             }
-            "$expand" => self.expand = expansions(value)?,
+            "$expand" => self.expand = expansions(value, depth)?,
             "$top" => self.top = Some(number()?),
             "$skip" => self.skip = number()?,
             "$skiptoken" => self.skip_token = Some(value.to_owned()),
@@ -112,7 +114,10 @@ fn max_page_size(prefer: &str) -> Option<usize> {
 }
 
 /// `entries($top=5;$expand=lines),customer`
-fn expansions(text: &str) -> Result<Vec<Expansion>, Refusal> {
+fn expansions(text: &str, depth: usize) -> Result<Vec<Expansion>, Refusal> {
+    if depth > DEEPEST_EXPANSION {
+        return Err(Refusal::bad_request("$expand is nested too deeply."));
+    }
     let mut found = Vec::new();
     for part in split_outside(text, ',')? {
         let part = part.trim();
@@ -134,7 +139,7 @@ fn expansions(text: &str) -> Result<Vec<Expansion>, Refusal> {
             let (name, value) = option.split_once('=').ok_or_else(|| {
                 Refusal::bad_request("Syntax error in $expand: an option without value.")
             })?;
-            query.option(name, value)?;
+            query.option(name, value, depth + 1)?;
         }
         found.push(Expansion {
             name: name.to_owned(),

@@ -145,10 +145,17 @@ impl Property {
             }
             (Kind::Boolean, Value::Bool(_)) | (Kind::Complex, _) => Ok(()),
             (Kind::Decimal, Value::Number(_)) => match crate::numbers::decimal(value) {
-                Some(_) => Ok(()),
+                Some(value) if value.abs() < crate::numbers::LARGEST => Ok(()),
+                Some(_) => Err("it is not below a billion".to_owned()),
                 None => Err("it is too large for an Edm.Decimal".to_owned()),
             },
-            (Kind::Integer, Value::Number(number)) if number.is_i64() => Ok(()),
+            (Kind::Integer, Value::Number(number))
+                if number
+                    .as_i64()
+                    .is_some_and(|number| i32::try_from(number).is_ok()) =>
+            {
+                Ok(())
+            }
             _ => Err(format!("{value} has another type")),
         }
     }

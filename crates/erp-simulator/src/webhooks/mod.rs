@@ -137,6 +137,7 @@ pub(crate) async fn run(world: Arc<World>) {
 }
 
 struct Notification {
+    delay: Duration,
     subscription: Uuid,
     body: Value,
 }
@@ -195,8 +196,11 @@ async fn notifications(
         let call = calls
             .entry(subscription.notification_url.clone())
             .or_default();
+        let delayed = world.faults.take(&[Kind::WebhookDelay], &occasion);
+        let delay = delayed.map_or(Duration::ZERO, |rule| rule.delay);
         for _ in 0..times {
             call.extend(bodies.iter().map(|body| Notification {
+                delay,
                 subscription: subscription.id,
                 body: body.clone(),
             }));
@@ -255,6 +259,11 @@ async fn deliver(
     notifications: Vec<Notification>,
 ) {
     let body = json!({ "value": notifications.iter().map(|notification| &notification.body).collect::<Vec<_>>() });
+    let delay = notifications
+        .iter()
+        .map(|notification| notification.delay)
+        .max();
+    world.pause(delay.unwrap_or_default()).await;
     let mut waits = world.config.webhook_retries.iter();
     loop {
         let outcome = client
@@ -276,9 +285,9 @@ async fn deliver(
             }
         }
         let Some(wait) = waits.next() else { return };
-        tokio::select! {
-            () = tokio::time::sleep(*wait) => {}
-            () = world.shutdown.cancelled() => return,
+        world.pause(*wait).await;
+        if world.shutdown.is_cancelled() {
+            return;
         }
     }
 }

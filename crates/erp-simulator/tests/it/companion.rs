@@ -281,3 +281,112 @@ async fn a_customer_is_created_once_per_reference() {
         (400, &json!("BadRequest"))
     );
 }
+
+#[tokio::test]
+async fn malformed_requests_are_refused_and_nothing_is_stored() {
+    let rig = Rig::start().await;
+    let change = |path: &str, value: Value| {
+        let mut wanted = order("1");
+        *wanted.pointer_mut(path).expect("a place") = value;
+        wanted
+    };
+    for wanted in [
+        change("/lines/0/quantity", json!("two")),
+        change("/lines/0/quantity", json!(1e27)),
+        change("/lines/0/unitPrice", json!(0.123456)),
+        change("/lines/1/lineNumber", json!(1)),
+        change("/lines", json!([])),
+        change("/orderNumber", json!("")),
+        change("/orderNumber", json!("x".repeat(36))),
+        change("/orderDate", json!("yesterday")),
+        change("/pricesIncludeTax", json!("yes")),
+        json!({ "surprise": true }),
+        json!([]),
+    ] {
+        let (status, error) = rig.post(&rig.companion("orderBuffer"), &wanted).await;
+        assert_eq!(status, 400, "{wanted}");
+        assert!(
+            error["error"]["code"]
+                .as_str()
+                .is_some_and(|code| code.starts_with("BadRequest")),
+            "{error}"
+        );
+    }
+    assert!(rig.rows(&rig.companion("orderBuffer")).await.is_empty());
+    for wanted in [
+        json!({ "figures": [] }),
+        json!({ "figures": vec![json!({ "itemNumber": "1" }); 101] }),
+    ] {
+        assert_eq!(
+            rig.post(&rig.companion("stockLookups?$expand=figures"), &wanted)
+                .await
+                .0,
+            400
+        );
+    }
+}
+
+#[tokio::test]
+async fn each_reason_why_an_order_cannot_be_made_has_its_code() {
+    let rig = Rig::start().await;
+    rig.office(
+        "change-customer",
+        json!({ "number": "20003", "blocked": "Ship" }),
+    )
+    .await;
+    rig.office(
+        "change-item",
+        json!({ "number": "1004", "salesBlocked": true }),
+    )
+    .await;
+    for (nth, (path, value, code)) in [
+        ("/customerNumber", json!("NOBODY"), "CUSTOMER"),
+        ("/customerNumber", json!("20003"), "CUSTOMERBLOCKED"),
+        ("/lines/1/objectNumber", json!("NOPE"), "ITEM"),
+        ("/lines/1/objectNumber", json!("1004"), "ITEMBLOCKED"),
+        ("/lines/0/variantCode", json!("PINK"), "VARIANT"),
+        ("/locationCode", json!("MOON"), "LOCATION"),
+        ("/lines/0/taxPercent", json!(7), "TAX"),
+        ("/lines/0/quantity", json!(0), "OTHER"),
+        ("/grossAmount", json!(1), "TOTALS"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut wanted = order(&format!("R{nth}"));
+        *wanted.pointer_mut(path).expect("a place") = value;
+        wanted["processNow"] = json!(true);
+        let (_, failed) = rig.post(&rig.companion("orderBuffer"), &wanted).await;
+        assert_eq!(
+            (&failed["state"], &failed["errorCode"]),
+            (&json!("failed"), &json!(code)),
+            "{failed}"
+        );
+    }
+    for (nth, (field, code)) in [
+        ("currencyCode", "CURRENCY"),
+        ("paymentTermsCode", "CODE"),
+        ("shippingAgentCode", "CODE"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut wanted = order(&format!("S{nth}"));
+        wanted[field] = json!("NOPE");
+        wanted["processNow"] = json!(true);
+        let (_, failed) = rig.post(&rig.companion("orderBuffer"), &wanted).await;
+        assert_eq!(failed["errorCode"], json!(code), "{failed}");
+    }
+    let mut wanted = order("U1");
+    wanted["lines"][0]["unitOfMeasureCode"] = json!("HOUR");
+    wanted["processNow"] = json!(true);
+    let (_, failed) = rig.post(&rig.companion("orderBuffer"), &wanted).await;
+    assert_eq!(
+        (&failed["errorCode"], &failed["errorLineNumber"]),
+        (&json!("UNIT"), &json!(1))
+    );
+    assert!(
+        rig.rows(&rig.standard("salesOrders")).await.is_empty(),
+        "nothing was made of any of them"
+    );
+}

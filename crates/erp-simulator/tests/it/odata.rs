@@ -190,6 +190,7 @@ async fn read_only_and_unknown_properties_cannot_be_written() {
             "BadRequest",
         ),
         (json!({ "number": "X1", "unitPrice": "12" }), "BadRequest"),
+        (json!({ "number": "X1", "unitPrice": 1e27 }), "BadRequest"),
         (
             json!({ "number": "X1", "itemCategoryCode": "NOPE" }),
             "Application_FieldValidationException",

@@ -315,3 +315,31 @@ async fn more_than_a_thousand_records_are_told_as_a_collection() {
         (1, &json!("collection"))
     );
 }
+
+#[tokio::test]
+async fn a_late_notice_is_overtaken_by_the_next() {
+    let rig = rig().await;
+    let mut subscriber = Subscriber::start().await;
+    subscribe(&rig, &subscriber, "items").await;
+    let id = async |number: &str| {
+        rig.rows(&rig.standard(&format!("items?$filter=number eq '{number}'")))
+            .await[0]["id"]
+            .clone()
+    };
+    let (first, second) = (id("1000").await, id("1001").await);
+    rig.simulator
+        .fault(Rule::new(Kind::WebhookDelay).delay(Duration::from_millis(800)));
+    change(&rig, "1000").await;
+    while rig.simulator.fired("webhookDelay") == 0 {
+        tokio::task::yield_now().await;
+    }
+    change(&rig, "1001").await;
+    for expected in [second, first] {
+        let notice = subscriber.next().await;
+        let resource = notice[0]["resource"].as_str().expect("a resource");
+        assert!(
+            resource.contains(expected.as_str().expect("an id")),
+            "{resource}"
+        );
+    }
+}
