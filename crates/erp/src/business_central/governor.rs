@@ -391,6 +391,32 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn nobody_starves_behind_a_crowd() {
+        let governor = Governor::new(1, 6000, Duration::from_secs(300));
+        let held = governor.acquire(Priority::Live).await;
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = tokio::task::JoinSet::new();
+        for priority in [Priority::Live; 20].into_iter().chain([Priority::Bulk]) {
+            let (governor, order) = (governor.clone(), order.clone());
+            tasks.spawn(async move {
+                let _permit = governor.acquire(priority).await;
+                order.lock().unwrap().push(priority);
+            });
+        }
+        while governor.usage().waiting < 21 {
+            tokio::task::yield_now().await;
+        }
+        drop(held);
+        tasks.join_all().await;
+        let place = order
+            .lock()
+            .unwrap()
+            .iter()
+            .position(|priority| *priority == Priority::Bulk);
+        assert!(place.unwrap() < 8, "{place:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn the_window_slides() {
         let governor = Governor::new(5, 10, Duration::from_secs(300));
         for _ in 0..10 {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use millrace_erp::{Erp, ErpError, Flow};
-use millrace_erp_simulator::Config;
 use millrace_erp_simulator::faults::{Kind, Rule};
+use millrace_erp_simulator::{Budget, Config};
 
 use crate::mirror::{Mirror, assert_equal};
 use crate::world::{adapter, settings, world, world_with};
@@ -43,6 +43,27 @@ async fn no_more_than_five_requests_are_under_way_so_nobody_is_throttled() {
     }
     assert!(mirrors.join_all().await.iter().all(|items| *items >= 40));
     assert_eq!(world.erp.usage().throttled, 0);
+}
+
+/// Somebody else uses the same principal, or the settings are wrong: reads become slow, never wrong.
+#[tokio::test]
+async fn a_budget_smaller_than_we_think_only_slows() {
+    let budget = Budget {
+        requests: 20,
+        window: Duration::from_secs(1),
+    };
+    let world = world_with(
+        Config {
+            budget,
+            ..Config::default()
+        },
+        |_| {},
+    )
+    .await;
+    let mut mirror = Mirror::default();
+    mirror.catch_up_all(&*world.erp).await;
+    assert_equal(&mirror, &world.simulator);
+    assert!(world.erp.usage().throttled > 0);
 }
 
 #[tokio::test]

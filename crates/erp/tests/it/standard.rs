@@ -12,7 +12,7 @@ use crate::world::{World, adapter, eventually, settings, standard_world, standar
 const FLOWS: [Flow; 4] = [Flow::Items, Flow::Prices, Flow::Stock, Flow::Customers];
 
 /// What a standard tenant can know: one price and one figure per item, nothing blocked for sale, no price groups.
-fn standard_truth(world: &World) -> Facts {
+pub fn standard_truth(world: &World) -> Facts {
     let mut facts = truth(&world.simulator);
     let cards = world.simulator.read(|tables| {
         let cards = tables.items.iter().map(|item| {
