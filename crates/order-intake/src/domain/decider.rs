@@ -286,7 +286,8 @@ fn observed(
     carrier: String,
     tracking_number: String,
 ) -> Vec<Event> {
-    if taken.has(&document) {
+    // A sales order is told again whenever people change it; every other document is told once.
+    if document.kind != DocumentKind::SalesOrder && taken.has(&document) {
         return vec![];
     }
     let mut events = Vec::new();
@@ -303,8 +304,17 @@ fn observed(
     }
     let after = |movement| line::after(&lines, movement, &moved);
     match document.kind {
-        // Known by its number already: nothing else has happened.
-        DocumentKind::SalesOrder => {}
+        DocumentKind::SalesOrder => {
+            let cancelled = line::missing(&lines, &moved);
+            if !cancelled.is_empty() {
+                events.push(Event::Cancelled {
+                    document: Some(document),
+                    lines: line::after(&lines, Movement::Cancel, &cancelled),
+                    cancelled,
+                    note: "reduced in the ERP".to_owned(),
+                });
+            }
+        }
         DocumentKind::Shipment => {
             let lines = after(Movement::Ship);
             events.push(Event::Shipped {

@@ -99,6 +99,30 @@ pub fn after(lines: &[LineStatus], movement: Movement, moved: &[LineQuantity]) -
     lines
 }
 
+/// What is no longer there when the ERP's sales order stands at `stands`. A line people made longer stays what the shop sold;
+/// without any line the ERP says nothing of them.
+#[must_use]
+pub fn missing(lines: &[LineStatus], stands: &[LineQuantity]) -> Vec<LineQuantity> {
+    if stands.is_empty() {
+        return Vec::new();
+    }
+    let missing = lines.iter().map(|line| {
+        let stands: Quantity = stands
+            .iter()
+            .filter(|stands| stands.line == line.number)
+            .map(|stands| stands.quantity)
+            .sum();
+        let quantity = (line.ordered - line.cancelled - stands).min(line.open());
+        LineQuantity {
+            line: line.number,
+            quantity,
+        }
+    });
+    missing
+        .filter(|missing| missing.quantity.is_positive())
+        .collect()
+}
+
 /// The lines of an order nothing has happened to yet. `item` finds a line's item where it is known, `location` is the
 /// channel's own for lines that name none.
 #[must_use]
@@ -174,6 +198,31 @@ mod tests {
     fn a_line_shipped_beyond_its_quantity_has_nothing_open() {
         assert_eq!(line(3, 4, 0, 0, 0).open(), Quantity::ZERO);
         assert_eq!(line(3, 4, 0, 0, 0).state(), LineState::Delivered);
+    }
+
+    #[test]
+    fn what_people_take_off_a_sales_order_is_missing() {
+        let stands = |quantity: u32| {
+            [LineQuantity {
+                line: 1,
+                quantity: quantity.into(),
+            }]
+        };
+        let gone = |quantity: u32| {
+            vec![LineQuantity {
+                line: 1,
+                quantity: quantity.into(),
+            }]
+        };
+        assert_eq!(missing(&[line(3, 0, 0, 0, 0)], &stands(2)), gone(1));
+        assert_eq!(missing(&[line(3, 0, 0, 0, 1)], &stands(2)), []);
+        assert_eq!(
+            missing(&[line(3, 2, 0, 0, 0)], &stands(0)),
+            gone(1),
+            "what is shipped is shipped"
+        );
+        assert_eq!(missing(&[line(3, 0, 0, 0, 0)], &stands(5)), []);
+        assert_eq!(missing(&[line(3, 0, 0, 0, 0)], &[]), []);
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl Handler for MasterData {
         }
         let erp = event.erp.as_deref().unwrap_or_default();
         let now = self.clock.now().as_microsecond();
-        match event.kind.as_str() {
+        let waited_for = match event.kind.as_str() {
             "millrace.items.v1.ItemChanged" => {
                 let Ok(ItemChanged {
                     item: Some(item), ..
@@ -40,7 +40,7 @@ impl Handler for MasterData {
                 else {
                     return Ok(Outcome::parked("the item cannot be decoded"));
                 };
-                keep_item(tx, &event.key, erp, &item, now).await?;
+                keep_item(tx, &event.key, erp, &item, now).await?
             }
             "millrace.customers.v1.CustomerChanged" => {
                 let Ok(CustomerChanged {
@@ -50,15 +50,17 @@ impl Handler for MasterData {
                 else {
                     return Ok(Outcome::parked("the customer cannot be decoded"));
                 };
-                keep_customer(tx, &event.key, erp, &customer, now).await?;
+                keep_customer(tx, &event.key, erp, &customer, now).await?
             }
             other => {
                 return Ok(Outcome::parked(format!(
                     "events of type {other} are not known here"
                 )));
             }
+        };
+        if waited_for {
+            self.wake.notify_one();
         }
-        self.wake.notify_one();
         Ok(Outcome::Done)
     }
 }

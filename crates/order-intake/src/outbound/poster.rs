@@ -20,6 +20,8 @@ use crate::read_model::{Claim, NAME, Work};
 
 /// A look at the rows without having been woken.
 const SAFETY: Duration = Duration::from_millis(500);
+/// Who wakes us commits a moment later.
+const COMMITTING: Duration = Duration::from_millis(20);
 /// How long rows may lag behind the log before we look at them all the same.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -55,6 +57,8 @@ impl Poster {
         let mut gate = Gate::new(config.first_pause, config.longest_pause, poster.ids.clone());
         let mut database = Backoff::neighbour(poster.ids.clone());
         let mut looks: JoinSet<Told> = JoinSet::new();
+        // Looks that come quickly after one another.
+        let mut soon = 0_u32;
         let mut moved = poster.log.moved();
         let mut renewal = tokio::time::interval(config.claim / 3);
         let mut recheck = tokio::time::interval(config.recheck_every);
@@ -68,7 +72,9 @@ impl Poster {
                         poster.component.ready();
                     }
                     database.succeeded();
-                    gate.waits().unwrap_or(SAFETY)
+                    soon = u32::saturating_sub(soon, 1);
+                    let pause = if soon > 0 { COMMITTING } else { SAFETY };
+                    gate.waits().unwrap_or(pause)
                 }
                 Err(error) => {
                     poster.database_away(&error);
@@ -79,7 +85,7 @@ impl Poster {
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 changed = moved.changed(), if !failing => if changed.is_err() { return Err(StoreError::Closed) },
-                () = poster.wake.notified(), if !failing => {}
+                () = poster.wake.notified(), if !failing => soon = 3,
                 Some(told) = looks.join_next() => poster.finished(told, &mut gate),
                 _ = renewal.tick() => poster.renew(&looks).await,
                 _ = recheck.tick() => poster.recheck().await,

@@ -130,7 +130,7 @@ fn read_item(bytes: &[u8]) -> Option<KnownItem> {
     })
 }
 
-/// Keeps an item as it is now, and has everybody who waits for it looked at.
+/// Keeps an item as it is now, and has everybody who waits for it looked at; whether there is anybody.
 ///
 /// # Errors
 /// The database is away.
@@ -140,7 +140,7 @@ pub async fn keep_item(
     erp: &str,
     item: &items::Item,
     now: i64,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     sqlx::query(include_str!("sql/put_item.sql"))
         .bind(key)
         .bind(erp)
@@ -151,7 +151,7 @@ pub async fn keep_item(
     ask_those_waiting(tx, &of_item(erp, &item.number), now).await
 }
 
-/// Keeps a customer as it is now, and has everybody who waits for it looked at.
+/// Keeps a customer as it is now, and has everybody who waits for it looked at; whether there is anybody.
 ///
 /// # Errors
 /// The database is away.
@@ -161,7 +161,7 @@ pub async fn keep_customer(
     erp: &str,
     customer: &millrace_contract::customers::v1::Customer,
     now: i64,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     use millrace_contract::customers::v1::CustomerBlock;
 
     let blocked = match customer.block() {
@@ -177,16 +177,12 @@ pub async fn keep_customer(
         .bind(blocked)
         .execute(&mut **tx)
         .await?;
-    ask_those_waiting(tx, &of_customer(erp, &customer.number), now).await?;
+    let by_number = ask_those_waiting(tx, &of_customer(erp, &customer.number), now).await?;
     if customer.shop_customer_number.is_empty() {
-        return Ok(());
+        return Ok(by_number);
     }
-    ask_those_waiting(
-        tx,
-        &of_shop_customer(&customer.channel, &customer.shop_customer_number),
-        now,
-    )
-    .await
+    let shop = of_shop_customer(&customer.channel, &customer.shop_customer_number);
+    Ok(ask_those_waiting(tx, &shop, now).await? || by_number)
 }
 
 /// The item or customer is gone.

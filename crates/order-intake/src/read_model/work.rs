@@ -218,18 +218,18 @@ pub(super) async fn ask(
     Ok(())
 }
 
-/// Everybody who waits for `subject`.
+/// Everybody who waits for `subject`; whether there is anybody.
 pub(super) async fn ask_those_waiting(
     tx: &mut Tx,
     subject: &str,
     due_at: i64,
-) -> Result<(), StoreError> {
-    sqlx::query(include_str!("sql/ask_those_waiting.sql"))
+) -> Result<bool, StoreError> {
+    let asked = sqlx::query(include_str!("sql/ask_those_waiting.sql"))
         .bind(subject)
         .bind(due_at)
         .execute(&mut **tx)
         .await?;
-    Ok(())
+    Ok(asked.rows_affected() > 0)
 }
 
 pub(super) fn later(now: Timestamp, pause: Duration) -> i64 {

@@ -143,9 +143,8 @@ fn read_address(address: &proto::Address, at: &str, faults: &mut Faults) -> prot
         contact_name: part(&address.contact_name, 100, "contact_name"),
     };
     let country = &read.country_code;
-    if !country.is_empty()
-        && !(country.len() == 2 && country.bytes().all(|letter| letter.is_ascii_uppercase()))
-    {
+    let is_code = country.len() == 2 && country.bytes().all(|letter| letter.is_ascii_uppercase());
+    if !country.is_empty() && !is_code {
         faults.add(
             format!("{at}.country_code"),
             "is not an ISO 3166-1 alpha-2 code",

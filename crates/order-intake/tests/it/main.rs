@@ -1,5 +1,7 @@
 //! The service in-process, called over gRPC, against the simulator.
 
+#![cfg(test)]
+
 mod bad_input;
 mod faults;
 mod instance;

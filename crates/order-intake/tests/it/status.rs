@@ -105,6 +105,39 @@ async fn what_people_cancel_in_the_erp_is_cancelled() {
 }
 
 #[tokio::test]
+async fn a_quantity_that_people_reduce_in_the_erp_is_no_longer_waited_for() {
+    let world = World::new().await;
+    let instance = world.instance().await;
+    instance
+        .submit(order("3005", &world.customer(), 3))
+        .await
+        .unwrap();
+    instance.until_state("3005", OrderState::Posted).await;
+    world
+        .office("change-line", "3005", json!({ "line": 1, "quantity": 2 }))
+        .await;
+    let view = instance
+        .until("3005", "one piece is cancelled", |view| {
+            view.lines[0]
+                .cancelled
+                .as_ref()
+                .is_some_and(|cancelled| cancelled.units == 1)
+        })
+        .await;
+    assert_eq!(view.lines[0].state(), LineState::Created);
+    world
+        .office(
+            "ship",
+            "3005",
+            json!({ "agent": "DHL", "tracking": "JJD0005" }),
+        )
+        .await;
+    world.office("invoice", "3005", json!({})).await;
+    instance.until_state("3005", OrderState::Completed).await;
+    instance.stop().await;
+}
+
+#[tokio::test]
 async fn a_reader_that_starts_from_nothing_tells_nothing_twice() {
     let world = World::new().await;
     let database = crate::world::migrated("sqlite::memory:").await;

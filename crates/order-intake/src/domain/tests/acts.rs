@@ -169,3 +169,13 @@ pub fn given_state<const N: usize>(events: [Event; N], command: Command) -> Take
     let events = ShopOrder::decide(&state, command).unwrap();
     *events.iter().fold(state, ShopOrder::evolve).0.unwrap()
 }
+
+/// The ERP's word of the sales order itself, without lines.
+pub fn released() -> Command {
+    Command::Observed {
+        document: document(DocumentKind::SalesOrder, 1),
+        lines: vec![],
+        carrier: String::new(),
+        tracking_number: String::new(),
+    }
+}

@@ -310,10 +310,7 @@ fn a_document_that_comes_before_the_erps_answer_proves_the_posting() {
 
 #[test]
 fn a_document_of_an_order_that_was_given_up_tells_the_truth() {
-    let told = given_state(
-        [accepted(), held(), dropped()],
-        observe(DocumentKind::SalesOrder, 1, 0),
-    );
+    let told = given_state([accepted(), held(), dropped()], released());
     assert_eq!(told.phase, Phase::Posted);
     assert_eq!(told.lines, lines(), "its lines are open again");
 }
@@ -321,8 +318,20 @@ fn a_document_of_an_order_that_was_given_up_tells_the_truth() {
 #[test]
 fn the_sales_order_itself_seen_again_changes_nothing() {
     given::<ShopOrder>([accepted(), cleared(), posted()])
-        .when(observe(DocumentKind::SalesOrder, 1, 0))
+        .when(released())
         .then_nothing();
+}
+
+#[test]
+fn a_quantity_reduced_in_the_erp_is_cancelled_once() {
+    let reduced = || observe(DocumentKind::SalesOrder, 1, 1);
+    let told = given_state([accepted(), cleared(), posted()], reduced());
+    assert_eq!(told.lines[0].cancelled, 1.into());
+    let mut state = given_events([accepted(), cleared(), posted()]);
+    for event in ShopOrder::decide(&state, reduced()).unwrap() {
+        state = ShopOrder::evolve(state, &event);
+    }
+    assert_eq!(ShopOrder::decide(&state, reduced()), Ok(vec![]));
 }
 
 #[test]

@@ -36,7 +36,6 @@ pub struct Desk {
 
 impl Desk {
     /// The channel named in a request, if the caller may use `scope` there.
-    #[expect(clippy::result_large_err, reason = "tonic's own error type")]
     pub fn channel(
         &self,
         caller: &Caller,
@@ -52,13 +51,11 @@ impl Desk {
             .ok_or_else(|| rejection::not_found("channel", code.as_str()))
     }
 
-    #[expect(clippy::result_large_err, reason = "tonic's own error type")]
     pub fn number(field: &str, number: &str) -> Result<OrderNumber, Status> {
         OrderNumber::parse(number).map_err(|error| rejection::bad_request(field, error.to_string()))
     }
 
     /// Why somebody does something, in their words.
-    #[expect(clippy::result_large_err, reason = "tonic's own error type")]
     pub fn note(note: &str) -> Result<String, Status> {
         let note = note.trim();
         if note.is_empty() {

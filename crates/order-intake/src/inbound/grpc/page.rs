@@ -6,7 +6,6 @@ use tonic::Status;
 const MOST: u32 = 1000;
 const USUAL: u32 = 100;
 
-#[expect(clippy::result_large_err, reason = "tonic's own error type")]
 pub fn size(asked: u32) -> Result<usize, Status> {
     match asked {
         0 => Ok(USUAL as usize),
@@ -19,7 +18,6 @@ pub fn size(asked: u32) -> Result<usize, Status> {
 }
 
 /// A token is opaque to callers: the position to go on from. Empty begins at `begin`.
-#[expect(clippy::result_large_err, reason = "tonic's own error type")]
 pub fn position(token: &str, begin: i64) -> Result<i64, Status> {
     if token.is_empty() {
         return Ok(begin);
