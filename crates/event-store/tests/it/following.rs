@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millrace_event_store::{EventLog, Expected};
 use millrace_test_rig::until;
@@ -102,20 +102,25 @@ async fn a_follower_is_woken_by_the_next_append(on: On) {
         async || (*moved.borrow_and_update() == 1).then_some(()),
     )
     .await;
+    let mut prompt = 0;
     for number in 2..20 {
         world
             .log
             .append(append("s", Expected::Any, &["x"]))
             .await
             .unwrap();
-        tokio::time::timeout(
-            Duration::from_secs(10),
-            moved.wait_for(|head| *head >= number),
-        )
-        .await
-        .expect("woken")
-        .unwrap();
+        let told = Instant::now();
+        let woken = moved.wait_for(|head| *head >= number);
+        tokio::time::timeout(Duration::from_secs(10), woken)
+            .await
+            .expect("woken")
+            .unwrap();
+        prompt += usize::from(told.elapsed() < Duration::from_millis(300));
     }
+    assert!(
+        prompt >= 12,
+        "only {prompt} of 18 were told; the rest had to look"
+    );
 }
 
 async fn open_other(on: On, world: &World) -> Arc<dyn EventLog> {
