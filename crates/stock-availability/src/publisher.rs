@@ -165,9 +165,20 @@ impl Publisher {
             rows.insert(erp.clone(), known);
         }
         drop(connection);
-        self.append(&marks, &rows, lease).await?;
+        // The last of several speaks for all: what it stands for contains the others.
+        let mut latest: HashMap<_, &Mark> = HashMap::with_capacity(marks.len());
+        for mark in &marks {
+            latest.insert((&mark.erp, mark.item, &mark.variant), mark);
+        }
+        let latest: Vec<&Mark> = latest.into_values().collect();
+        self.append(&latest, &rows, lease).await?;
         let mut tx = self.database.begin().await?;
-        in_flight::forget(&mut tx, &self.settled(&marks, &rows)).await?;
+        in_flight::forget(
+            &mut tx,
+            &self.settled(&latest, &rows),
+            self.database.dialect(),
+        )
+        .await?;
         marks::take_off(&mut tx, &marks).await?;
         tx.commit().await?;
         Ok(marks.len())
@@ -175,7 +186,7 @@ impl Publisher {
 
     async fn append(
         &self,
-        marks: &[Mark],
+        marks: &[&Mark],
         rows: &BTreeMap<ErpCode, Rows>,
         lease: &LeaseEpoch,
     ) -> Result<(), PublishError> {
@@ -289,7 +300,7 @@ impl Publisher {
     }
 
     /// Lines that what was just published contains.
-    fn settled(&self, marks: &[Mark], rows: &BTreeMap<ErpCode, Rows>) -> Vec<InFlight> {
+    fn settled(&self, marks: &[&Mark], rows: &BTreeMap<ErpCode, Rows>) -> Vec<InFlight> {
         let mut settled = Vec::new();
         for mark in marks {
             let Some(rows) = rows.get(&mark.erp) else {

@@ -53,17 +53,16 @@ CREATE TABLE in_flight (
 CREATE INDEX in_flight_by_item ON in_flight (erp, item);
 CREATE INDEX in_flight_by_number ON in_flight (erp, item_number);
 
--- What is to be published: figures or orders of these changed since.
+-- What is to be published: figures or orders of these changed since. Only ever inserted and deleted, so that nobody who
+-- marks waits for another.
 CREATE TABLE marks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     erp TEXT NOT NULL,
     item TEXT NOT NULL,
     variant TEXT NOT NULL,
-    -- Rises while it waits: a mark that was renewed meanwhile is not taken off.
-    times BIGINT NOT NULL,
     correlation TEXT NOT NULL,
     causation TEXT,
-    traceparent TEXT,
-    PRIMARY KEY (erp, item, variant)
+    traceparent TEXT
 );
 
 -- When everything the ERP had was known.

@@ -2,7 +2,7 @@
 //! in place; readers never wait for a lock, they look again when a record changed under their eyes (a seqlock per record).
 //!
 //! A record: header, system id, number and variant, then one word per location. With ten locations an item takes about
-//! 16 bytes per location, tables included (`tests/it/memory.rs` measures it).
+//! 16 bytes per location, tables included (a test measures it).
 
 mod names;
 mod record;
@@ -126,6 +126,13 @@ impl Index {
         self.len() == 0
     }
 
+    /// Memory that records and tables take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.bytes()
+    }
+
     /// Takes an item's figures unless it has these or newer ones.
     ///
     /// # Errors
@@ -181,7 +188,7 @@ impl Index {
         &self,
         root: &Root,
         view: &View,
-        key: &Key,
+        key: &Key<'_>,
         locations: &mut impl Locations,
     ) -> Attempt {
         for offset in root.table.candidates(key.fingerprint()) {

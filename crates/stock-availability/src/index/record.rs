@@ -19,7 +19,6 @@ use super::names::Name;
 pub(super) const HEADER: usize = 5;
 /// Longest number or variant in bytes.
 const LONGEST: usize = 200;
-const KEY_BYTES: usize = 2 * LONGEST + 8;
 
 const WIDE: u64 = 1;
 const DEDUCTIONS: u64 = 2;
@@ -28,30 +27,24 @@ pub(super) const VERSION_LIMIT: u64 = 1 << 40;
 const AS_OF_LIMIT: i64 = 1 << 44;
 
 /// What a channel asks by: company, number, variant.
-pub(super) struct Key {
-    bytes: [u8; KEY_BYTES],
-    number: usize,
-    variant: usize,
+pub(super) struct Key<'a> {
+    number: &'a [u8],
+    variant: &'a [u8],
     erp: Name,
     hash: u64,
 }
 
-impl Key {
-    /// `None`: longer than any item number.
+impl<'a> Key<'a> {
+    /// `None`: empty, or longer than any item number.
     #[inline]
-    pub fn new(erp: Name, number: &[u8], variant: &[u8]) -> Option<Self> {
+    pub fn new(erp: Name, number: &'a [u8], variant: &'a [u8]) -> Option<Self> {
         if number.len() > LONGEST || variant.len() > LONGEST || number.is_empty() {
             return None;
         }
-        let mut bytes = [0; KEY_BYTES];
-        let length = number.len() + variant.len();
-        bytes[..number.len()].copy_from_slice(number);
-        bytes[number.len()..length].copy_from_slice(variant);
-        let hash = xxh3_64_with_seed(&bytes[..length], u64::from(erp) << 8 | number.len() as u64);
+        let hash = hash(erp, number, variant);
         Some(Self {
-            bytes,
-            number: number.len(),
-            variant: variant.len(),
+            number,
+            variant,
             erp,
             hash,
         })
@@ -62,27 +55,63 @@ impl Key {
     }
 
     pub fn fingerprint(&self) -> u32 {
-        (self.hash >> 32) as u32
-    }
-
-    pub fn words(&self) -> usize {
-        (self.number + self.variant).div_ceil(8)
-    }
-
-    fn word(&self, at: usize) -> u64 {
-        let mut word = [0; 8];
-        word.copy_from_slice(&self.bytes[at * 8..at * 8 + 8]);
-        u64::from_le_bytes(word)
+        fingerprint(self.hash)
     }
 
     #[inline]
     pub fn matches(&self, record: &[AtomicU64]) -> bool {
         let lengths = record[2].load(Ordering::Relaxed) >> 4 & 0xffff;
-        lengths == (self.number << 8 | self.variant) as u64
+        lengths == (self.number.len() << 8 | self.variant.len()) as u64
             && record[1].load(Ordering::Relaxed) >> 16 & 0xff == u64::from(self.erp)
-            && (0..self.words())
-                .all(|at| record[HEADER + at].load(Ordering::Relaxed) == self.word(at))
+            && self.words_match(&record[HEADER..])
     }
+
+    #[inline]
+    fn words_match(&self, words: &[AtomicU64]) -> bool {
+        if self.variant.is_empty() {
+            let chunks = self.number.chunks(8).map(packed);
+            return chunks
+                .zip(words)
+                .all(|(mine, word)| mine == word.load(Ordering::Relaxed));
+        }
+        let mut bytes = self.number.iter().chain(self.variant).copied();
+        let count = (self.number.len() + self.variant.len()).div_ceil(8);
+        words
+            .iter()
+            .take(count)
+            .all(|word| next_word(&mut bytes) == word.load(Ordering::Relaxed))
+    }
+}
+
+#[inline]
+fn hash(erp: Name, number: &[u8], variant: &[u8]) -> u64 {
+    let hash = xxh3_64_with_seed(number, u64::from(erp) << 8 | number.len() as u64);
+    if variant.is_empty() {
+        return hash;
+    }
+    xxh3_64_with_seed(variant, hash)
+}
+
+/// What a slot of a table knows of a hash.
+pub(super) fn fingerprint(hash: u64) -> u32 {
+    (hash >> 32) as u32
+}
+
+/// Up to eight bytes as a word, padded with zeros.
+#[inline]
+fn packed(bytes: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    word[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(word)
+}
+
+#[inline]
+fn next_word(bytes: &mut impl Iterator<Item = u8>) -> u64 {
+    let mut word = [0; 8];
+    word.iter_mut()
+        .zip(bytes)
+        .for_each(|(place, byte)| *place = byte);
+    u64::from_le_bytes(word)
 }
 
 /// Fingerprint of a stream: company, system id, variant.
@@ -183,17 +212,16 @@ impl Header {
         }
     }
 
-    /// The number's and the variant's bytes; only for the one who writes.
-    pub fn key_of(self, record: &[AtomicU64], erp: Name) -> Option<Key> {
-        let bytes: Vec<u8> = record[HEADER..HEADER + self.key_words()]
+    /// Hash of the number and variant; `None` while there is no number. Only for the one who writes.
+    pub fn hash_of(self, record: &[AtomicU64], erp: Name) -> Option<u64> {
+        let words = &record[HEADER..HEADER + self.key_words()];
+        let bytes: Vec<u8> = words
             .iter()
             .flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes())
             .collect();
-        let (number, variant) = (
-            (self.third >> 12 & 0xff) as usize,
-            (self.third >> 4 & 0xff) as usize,
-        );
-        Key::new(erp, &bytes[..number], &bytes[number..number + variant])
+        let number = (self.third >> 12 & 0xff) as usize;
+        let variant = (self.third >> 4 & 0xff) as usize;
+        Key::new(erp, &bytes[..number], &bytes[number..number + variant]).map(|key| key.hash())
     }
 
     pub fn variant_is(self, record: &[AtomicU64], variant: &str) -> bool {
@@ -284,11 +312,7 @@ impl Content<'_> {
         let mut at = HEADER;
         let mut bytes = self.number.bytes().chain(self.variant.bytes());
         for _ in 0..(self.number.len() + self.variant.len()).div_ceil(8) {
-            let mut word = [0; 8];
-            word.iter_mut()
-                .zip(bytes.by_ref())
-                .for_each(|(place, byte)| *place = byte);
-            put(at, u64::from_le_bytes(word));
+            put(at, next_word(&mut bytes));
             at += 1;
         }
         for (location, available) in self.locations {

@@ -119,6 +119,10 @@ impl Growing {
         self.live
     }
 
+    pub fn bytes(&self) -> usize {
+        self.table.slots.len() * size_of::<AtomicU64>()
+    }
+
     /// Answers whether readers need the new table.
     pub fn insert(&mut self, fingerprint: u32, offset: u32) -> bool {
         // Above 85 % probes get long; a quarter more room keeps the average near three quarters full.

@@ -258,6 +258,41 @@ fn a_reader_never_sees_half_a_change() {
     });
 }
 
+#[test]
+fn ten_locations_of_an_item_take_sixteen_bytes_each() {
+    let index = Index::new(Names::new());
+    let codes: Vec<String> = (0..10).map(|number| format!("PLACE-{number}")).collect();
+    let items = 60_000_u32;
+    for item in 0..items {
+        let places = codes.iter().zip(0..).map(|(location, more)| Place {
+            location,
+            available: i64::from(item) + more,
+        });
+        let places: Vec<Place<'_>> = places.collect();
+        let number = format!("ITEM-{item:06}");
+        let entry = Entry {
+            erp: "bc-main",
+            item: Uuid::from_u128(u128::from(item) << 64 | 7),
+            number: &number,
+            variant: "",
+            unit: "PCS",
+            as_of: 1_700_000_000_000,
+            version: 1,
+            places: &places,
+            own_orders: &[],
+        };
+        index.put(&entry).unwrap();
+    }
+    let per_row = index.bytes() as f64 / f64::from(items * 10);
+    println!("{per_row:.1} bytes per item and location");
+    assert!(per_row <= 16.5, "{per_row}");
+    let number = format!("ITEM-{:06}", items - 1);
+    assert_eq!(
+        look(&index, &["PLACE-3"], &number).available,
+        i64::from(items) + 2
+    );
+}
+
 #[derive(Debug, Clone)]
 enum Act {
     Put {

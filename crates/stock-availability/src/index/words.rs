@@ -38,6 +38,10 @@ impl Words {
         &self.chunks
     }
 
+    pub fn bytes(&self) -> usize {
+        self.chunks.len() * CHUNK * size_of::<AtomicU64>()
+    }
+
     pub fn at(&self, offset: u32) -> &[AtomicU64] {
         word(&self.chunks, offset)
     }

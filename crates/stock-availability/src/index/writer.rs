@@ -82,6 +82,11 @@ impl Writer {
         self.streams.len()
     }
 
+    /// Of records and tables; names and deductions apart, of which there are few.
+    pub fn bytes(&self) -> usize {
+        self.words.bytes() + self.numbers.bytes() + self.streams.bytes()
+    }
+
     pub fn put(&mut self, index: &Index, entry: &Entry<'_>) -> Result<Put, IndexError> {
         let names = &index.names;
         let erp = names
@@ -155,8 +160,8 @@ impl Writer {
         if content.version <= header.version() {
             return Ok(Put::Nothing);
         }
-        let former = header.key_of(record, content.erp);
-        let renamed = former.as_ref().map(Key::hash) != key.as_ref().map(Key::hash);
+        let former = header.hash_of(record, content.erp);
+        let renamed = former != key.as_ref().map(Key::hash);
         if !renamed && content.size() <= header.size() {
             deduct(index, old, content.version, own);
             content.write(record, header.size());
@@ -175,24 +180,16 @@ impl Writer {
             old,
             new,
         );
-        match (&former, &key) {
-            (Some(former), Some(key))
-                if !renamed && self.numbers.replace(former.fingerprint(), old, new) =>
-            {
-                let _ = key;
+        let found = former.map(record::fingerprint);
+        let replaced = found.is_some_and(|found| !renamed && self.numbers.replace(found, old, new));
+        if !replaced {
+            if let Some(found) = found {
+                self.numbers.remove(found, old);
             }
-            (former, key) => {
-                if let Some(former) = former {
-                    self.numbers.remove(former.fingerprint(), old);
-                }
-                self.name(index, key.as_ref(), new);
-            }
+            self.name(index, key.as_ref(), new);
         }
         self.free(index, old, header.size());
-        Ok(Put::Changed(
-            hash,
-            former.filter(|_| renamed).map(|former| former.hash()),
-        ))
+        Ok(Put::Changed(hash, former.filter(|_| renamed)))
     }
 
     pub fn remove(
@@ -214,14 +211,14 @@ impl Writer {
         if version <= header.version() {
             return Put::Nothing;
         }
-        let key = header.key_of(record, erp);
+        let hash = header.hash_of(record, erp);
         self.streams
             .remove(record::stream_fingerprint(erp, item, variant), old);
-        if let Some(key) = &key {
-            self.numbers.remove(key.fingerprint(), old);
+        if let Some(hash) = hash {
+            self.numbers.remove(record::fingerprint(hash), old);
         }
         self.free(index, old, header.size());
-        Put::Changed(key.map_or(0, |key| key.hash()), None)
+        Put::Changed(hash.unwrap_or(0), None)
     }
 
     /// Writes a new record where nobody looks yet.
@@ -245,7 +242,7 @@ impl Writer {
     }
 
     /// Lets readers find the record by its number. Whoever had the number before, has it no more.
-    fn name(&mut self, index: &Index, key: Option<&Key>, offset: u32) {
+    fn name(&mut self, index: &Index, key: Option<&Key<'_>>, offset: u32) {
         let Some(key) = key else { return };
         let taken = self
             .numbers

@@ -1,6 +1,6 @@
 //! Lines of shop orders that the figures do not contain yet.
 
-use millrace_event_store::{StoreError, Tx};
+use millrace_event_store::{Dialect, StoreError, Tx};
 use millrace_values::{
     ChannelCode, ErpCode, LocationCode, OrderNumber, Sku, SystemId, VariantCode,
 };
@@ -175,14 +175,26 @@ pub async fn replace(
     Ok(())
 }
 
-/// Forgets lines that a figure contains; they never count again.
-pub async fn forget(tx: &mut Tx, settled: &[InFlight]) -> Result<(), StoreError> {
-    let sql = "DELETE FROM in_flight WHERE channel = $1 AND order_number = $2 AND line = $3";
-    for line in settled {
-        let query = sqlx::query(sql)
-            .bind(line.channel.as_str())
-            .bind(line.order.as_str())
-            .bind(i64::from(line.line));
+/// Forgets lines that a figure contains; they never count again. A line somebody else is writing stays until the next time:
+/// two transactions over many lines would wait for each other.
+pub async fn forget(tx: &mut Tx, settled: &[InFlight], dialect: Dialect) -> Result<(), StoreError> {
+    for chunk in settled.chunks(VALUES / 3) {
+        let mut chosen = format!(
+            "(channel, order_number, line) IN (VALUES {})",
+            rows(chunk.len(), 3)
+        );
+        if dialect == Dialect::Postgres {
+            let free = "(channel, order_number, line) IN (SELECT channel, order_number, line FROM in_flight WHERE";
+            chosen = format!("{free} {chosen} FOR UPDATE SKIP LOCKED)");
+        }
+        let sql = format!("DELETE FROM in_flight WHERE {chosen}");
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for line in chunk {
+            query = query
+                .bind(line.channel.as_str())
+                .bind(line.order.as_str())
+                .bind(i64::from(line.line));
+        }
         query.execute(&mut **tx).await?;
     }
     Ok(())

@@ -30,7 +30,7 @@ async fn an_accepted_order_lowers_the_figure_at_once_and_counts_once_when_it_is_
     let (world, orders) = stocked("HOT-1", 10).await;
     orders.accepted("A-1", "HOT-1", 3).await;
     world.eventually("HOT-1", "", Some(7)).await;
-    let document = place(&world, "A-1", "HOT-1", 3).await;
+    let document = place(&world.simulator, &*world.erp, "A-1", "HOT-1", 3).await;
     orders.posted("A-1", 3, &document).await;
     // A movement shows that the order's figure has been read: 10 + 5 − 3, the order once.
     world
@@ -58,7 +58,7 @@ async fn an_accepted_order_lowers_the_figure_at_once_and_counts_once_when_it_is_
 #[tokio::test]
 async fn a_posted_order_that_is_told_late_is_counted_once_in_the_end() {
     let (world, orders) = stocked("LATE-1", 10).await;
-    let document = place(&world, "L-1", "LATE-1", 4).await;
+    let document = place(&world.simulator, &*world.erp, "L-1", "LATE-1", 4).await;
     world.eventually("LATE-1", "", Some(6)).await;
     orders.accepted("L-1", "LATE-1", 4).await;
     orders.posted("L-1", 4, &document).await;

@@ -6,5 +6,6 @@ mod in_flight;
 mod life;
 mod lookups;
 mod orders;
+mod pods;
 mod refusals;
 mod watching;

@@ -7,6 +7,7 @@ use millrace_contract::webshop_orders::v1 as wire;
 use millrace_erp::Erp;
 use millrace_erp::document::{DocumentRef, NewOrder, NewOrderLine};
 use millrace_erp::party::{Address, Parties};
+use millrace_erp_simulator::Simulator;
 use millrace_event_bus::{Bus, Routes};
 use millrace_event_store::{
     Append, Cause, Database, DatabaseSettings, EventLog, Expected, NewEvent,
@@ -18,8 +19,6 @@ use millrace_values::{
 };
 use prost::Message;
 use uuid::Uuid;
-
-use crate::harness::World;
 
 /// A pretend order-intake.
 pub struct Orders {
@@ -133,6 +132,21 @@ impl Orders {
             .await;
     }
 
+    pub async fn shipped(&self, number: &str, pieces: i64) {
+        let document = wire::ErpDocument {
+            kind: "shipment".into(),
+            posted_at: Some(moment(SystemClock.now())),
+            ..Default::default()
+        };
+        let event = wire::OrderShipped {
+            document: Some(document),
+            lines: status(pieces, 0, pieces),
+            ..Default::default()
+        };
+        self.tell(number, "OrderShipped", event.encode_to_vec())
+            .await;
+    }
+
     /// Something that is no message at all.
     pub async fn garbled(&self, number: &str) {
         self.tell(number, "OrderAccepted", vec![0xff, 0xff]).await;
@@ -162,8 +176,14 @@ fn moment(at: jiff::Timestamp) -> prost_types::Timestamp {
 }
 
 /// The order becomes a document of the ERP.
-pub async fn place(world: &World, number: &str, item: &str, pieces: u32) -> DocumentRef {
-    let customer = world.simulator.read(|tables| {
+pub async fn place(
+    simulator: &Simulator,
+    erp: &dyn Erp,
+    number: &str,
+    item: &str,
+    pieces: u32,
+) -> DocumentRef {
+    let customer = simulator.read(|tables| {
         let home = tables
             .customers
             .iter()
@@ -217,5 +237,5 @@ pub async fn place(world: &World, number: &str, item: &str, pieces: u32) -> Docu
         tax: amount(net * 19),
         gross: amount(net * 119),
     };
-    world.erp.place_order(&order).await.unwrap().document
+    erp.place_order(&order).await.unwrap().document
 }

@@ -29,7 +29,7 @@ pub enum Locations<'a> {
 }
 
 /// Longest answer that is put together on the stack; longer ones take a buffer.
-const USUAL: usize = 512;
+const USUAL: usize = 256;
 
 impl Answer<'_> {
     /// Writes the answer as field 1 of a response.
@@ -142,6 +142,11 @@ impl Sink for Count {
     #[inline]
     fn varint(&mut self, value: u64) {
         self.0 += varint_size(value);
+    }
+    #[inline]
+    fn nested(&mut self, _: u8, value: &impl Wire) {
+        let size = value.size();
+        self.0 += 1 + varint_size(size as u64) + size;
     }
 }
 

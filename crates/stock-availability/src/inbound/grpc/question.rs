@@ -74,6 +74,8 @@ pub struct Asked {
     pub by_location: bool,
     /// How many are asked for.
     pub count: u32,
+    /// All codes are valid at a glance.
+    plain: bool,
 }
 
 /// One question: item number and variant.
@@ -121,6 +123,24 @@ impl Asked {
         if self.count == 0 {
             return Err(bad_request("sku", "is missing"));
         }
+        if !self.plain {
+            self.check_codes()?;
+        }
+        match wire::Source::try_from(self.source) {
+            Ok(wire::Source::Unspecified | wire::Source::Index | wire::Source::Live) => Ok(()),
+            Ok(wire::Source::IndexFallback) => Err(bad_request(
+                "source",
+                "is something an answer says, not a question",
+            )),
+            Err(_) => Err(bad_request(
+                "source",
+                format!("{} is not known", self.source),
+            )),
+        }
+    }
+
+    #[expect(clippy::result_large_err, reason = "tonic's own error type")]
+    fn check_codes(&self) -> Result<(), Status> {
         for (at, (number, variant)) in self.questions().enumerate() {
             if !is_plain(number) {
                 Sku::parse(&String::from_utf8_lossy(number)).map_err(|error| {
@@ -141,17 +161,7 @@ impl Asked {
                 )?;
             }
         }
-        match wire::Source::try_from(self.source) {
-            Ok(wire::Source::Unspecified | wire::Source::Index | wire::Source::Live) => Ok(()),
-            Ok(wire::Source::IndexFallback) => Err(bad_request(
-                "source",
-                "is something an answer says, not a question",
-            )),
-            Err(_) => Err(bad_request(
-                "source",
-                format!("{} is not known", self.source),
-            )),
-        }
+        Ok(())
     }
 
     pub fn wants_live(&self) -> bool {
@@ -189,23 +199,19 @@ struct Found {
     source: i32,
     by_location: bool,
     count: u32,
+    odd: bool,
 }
 
 impl Found {
     fn with(self, shape: Shape, body: Bytes) -> Asked {
-        let Self {
-            channel,
-            source,
-            by_location,
-            count,
-        } = self;
         Asked {
             shape,
             body,
-            channel,
-            source,
-            by_location,
-            count,
+            channel: self.channel,
+            source: self.source,
+            by_location: self.by_location,
+            count: self.count,
+            plain: !self.odd,
         }
     }
 }
@@ -229,8 +235,11 @@ fn scan(shape: Shape, body: &[u8]) -> Option<Found> {
             }
             (SKU, Value::Bytes(sku)) => {
                 let (number, variant) = sku_of(sku)?;
-                str::from_utf8(number).ok()?;
-                str::from_utf8(variant).ok()?;
+                if !is_plain(number) || !(variant.is_empty() || is_plain(variant)) {
+                    found.odd = true;
+                    str::from_utf8(number).ok()?;
+                    str::from_utf8(variant).ok()?;
+                }
                 found.count += 1;
                 if found.count > 1 && !shape.repeats() {
                     return None;
