@@ -12,6 +12,20 @@ pub trait Handler: Send + Sync {
     /// Takes one record into the consumer's database. Everything goes through `tx`, which commits together with the
     /// consumer's position. May be called again for the same record after a rollback: no effects outside `tx`.
     async fn handle(&self, tx: &mut Tx, recorded: &Recorded) -> Result<Outcome, HandleError>;
+
+    /// Told at the start of every transaction which records are coming: what they need can be loaded at once instead of one by
+    /// one. Whatever a handler remembers between calls is void when this is called; the transaction before may have been rolled back.
+    async fn foresee(&self, tx: &mut Tx, coming: &[&Recorded]) -> Result<(), StoreError> {
+        let _ = (tx, coming);
+        Ok(())
+    }
+
+    /// Told before the transaction commits: what was gathered while its records were handled can be written at once. What belongs to
+    /// a record that was parked or left unresolved must not be in it.
+    async fn conclude(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        let _ = tx;
+        Ok(())
+    }
 }
 
 /// What became of a record.

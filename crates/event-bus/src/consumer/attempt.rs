@@ -9,6 +9,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::consumer::held::{self, Due, Status};
+use crate::consumer::kept::Kept;
 use crate::consumer::meter::Counts;
 use crate::consumer::plan::Plan;
 use crate::consumer::positions::claim;
@@ -83,6 +84,7 @@ struct Filling<'a> {
     appended: &'a Appended,
     wanted: Vec<Wanted>,
     counts: Counts,
+    kept: Kept,
 }
 
 impl Bench {
@@ -102,10 +104,18 @@ impl Bench {
                 return Err(Stop::Fenced(partition.clone()));
             }
         }
-        // What this very transaction keeps aside holds back its key as well.
-        let mut may_hold = may_hold;
+        if may_hold {
+            filling.kept = Kept::load(&mut filling.tx, &self.consumer, plan.steps.len()).await?;
+        }
+        let coming = plan
+            .steps
+            .iter()
+            .filter_map(|taken| taken.event.as_ref().ok());
+        self.handler
+            .foresee(&mut filling.tx, &coming.collect::<Vec<_>>())
+            .await?;
         for taken in &plan.steps {
-            may_hold |= filling.step(taken, may_hold, savepoints).await?;
+            filling.step(taken, savepoints).await?;
         }
         filling.counts.repeated += plan.repeated;
         filling.counts.stale += plan.stale;
@@ -120,6 +130,11 @@ impl Bench {
         appended: &Appended,
     ) -> Result<Counts, Stop> {
         let mut filling = self.begin(appended).await?;
+        filling.kept = Kept::load(&mut filling.tx, &self.consumer, due.len()).await?;
+        let coming = due.iter().filter_map(|due| due.event.as_ref().ok());
+        self.handler
+            .foresee(&mut filling.tx, &coming.collect::<Vec<_>>())
+            .await?;
         let mut claimed = HashSet::new();
         for due in due {
             let Some(mark) = old.get(&due.partition) else {
@@ -159,21 +174,17 @@ impl Bench {
             appended,
             wanted: Vec::new(),
             counts: Counts::default(),
+            kept: Kept::nothing(),
         })
     }
 }
 
 impl Filling<'_> {
-    /// Handles one record; `true`: it is kept aside.
-    async fn step(
-        &mut self,
-        taken: &Taken,
-        may_be_held: bool,
-        savepoints: bool,
-    ) -> Result<bool, Stop> {
+    /// Handles one record, or keeps it aside.
+    async fn step(&mut self, taken: &Taken, savepoints: bool) -> Result<(), Stop> {
         let consumer = &*self.bench.consumer;
         let topic = taken.partition.topic;
-        let held = if may_be_held {
+        let held = if self.kept.may_hold(topic, taken.key()) {
             held::of_key(&mut self.tx, consumer, topic, taken.key()).await?
         } else {
             0
@@ -189,7 +200,7 @@ impl Filling<'_> {
             }
             held::hold(&mut self.tx, consumer, taken, &Status::Waiting, self.now).await?;
             self.counts.waiting += 1;
-            return Ok(true);
+            return Ok(());
         }
         let status = match &taken.event {
             Ok(recorded) => {
@@ -208,14 +219,15 @@ impl Filling<'_> {
         }
         if let Some(status) = &status {
             held::hold(&mut self.tx, consumer, taken, status, self.now).await?;
+            self.kept.add(topic, taken.key(), status);
             self.counts.kept(status);
-            return Ok(true);
+            return Ok(());
         }
-        if may_be_held {
+        if self.kept.may_need(topic, taken.key()) {
             self.counts.healed += held::heal(&mut self.tx, consumer, topic, taken.key()).await?;
         }
         self.counts.handled += 1;
-        Ok(false)
+        Ok(())
     }
 
     /// Tries a kept record again.
@@ -239,8 +251,10 @@ impl Filling<'_> {
         }
         let consumer = &*self.bench.consumer;
         self.counts.healed += u64::from(held::released(&mut self.tx, consumer, due).await?);
-        self.counts.healed +=
-            held::heal(&mut self.tx, consumer, due.partition.topic, &due.key).await?;
+        if self.kept.may_need(due.partition.topic, &due.key) {
+            self.counts.healed +=
+                held::heal(&mut self.tx, consumer, due.partition.topic, &due.key).await?;
+        }
         self.counts.handled += 1;
         Ok(())
     }
@@ -289,11 +303,12 @@ impl Filling<'_> {
         Ok(outcome)
     }
 
-    async fn finish(self) -> Result<Counts, Stop> {
+    async fn finish(mut self) -> Result<Counts, Stop> {
         if !self.wanted.is_empty() {
             self.tx.rollback().await?;
             return Err(Stop::NeedsAppends(self.wanted));
         }
+        self.bench.handler.conclude(&mut self.tx).await?;
         self.tx.commit().await?;
         Ok(self.counts)
     }

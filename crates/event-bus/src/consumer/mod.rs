@@ -5,6 +5,7 @@ mod appends;
 mod attempt;
 mod failing;
 mod held;
+mod kept;
 mod meter;
 mod parked;
 mod plan;
