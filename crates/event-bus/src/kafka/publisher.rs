@@ -14,6 +14,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
 use thiserror::Error;
 
+use crate::cloud_event::Scribe;
 use crate::kafka::checkpoint::{self, Checkpoint};
 use crate::kafka::client::said;
 use crate::kafka::record;
@@ -158,7 +159,7 @@ impl Publisher {
         checkpoint: &Checkpoint,
         stop: &Shutdown,
     ) -> Result<(), PublishError> {
-        let mut scratch = String::new();
+        let mut scribe = Scribe::default();
         let mut too_large = BTreeSet::new();
         for Outgoing {
             topic,
@@ -167,7 +168,7 @@ impl Publisher {
         } in records
         {
             let event = &recorded.event;
-            let headers = record::headers(recorded, omitted, &mut scratch);
+            let headers = record::headers(recorded, omitted, &mut scribe);
             let position = usize::try_from(recorded.at.number).unwrap_or(usize::MAX);
             let mut record: BaseRecord<'_, str, [u8], usize> =
                 BaseRecord::with_opaque_to(topic, position)

@@ -5,14 +5,14 @@ use millrace_event_store::Recorded;
 use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
 
 use crate::bus::Unreadable;
-use crate::cloud_event;
+use crate::cloud_event::{self, Scribe};
 use crate::subscription::{Partition, Taken, Unread};
 
 /// The headers of `recorded`; with `omitted`, those of its stand-in.
 pub(super) fn headers(
     recorded: &Recorded,
     omitted: Option<&str>,
-    scratch: &mut String,
+    scribe: &mut Scribe,
 ) -> OwnedHeaders {
     let mut headers = Some(OwnedHeaders::new_with_capacity(20));
     let mut add = |key: &str, value: &str| {
@@ -23,7 +23,7 @@ pub(super) fn headers(
             })
         })
     };
-    cloud_event::write_headers(recorded, scratch, &mut add);
+    scribe.write(recorded, &mut add);
     if let Some(reason) = omitted {
         add(cloud_event::OMITTED, reason);
     }

@@ -23,7 +23,7 @@ const LEASE: Duration = Duration::from_secs(8);
 const PAGE_FIRST: usize = 1_000;
 const PAGE_LAST: usize = 20_000;
 /// Bytes of payload aimed at per transaction.
-const PAGE_BYTES: usize = 8 << 20;
+const PAGE_BYTES: usize = 16 << 20;
 /// Private events passed over before the checkpoint is moved for them alone.
 const UNREPORTED: u64 = 10_000;
 
@@ -231,8 +231,8 @@ impl Relay {
             .expect("no holder of this lock panics")
             .clear();
         let own = vec![checkpoint::wish(&inner.settings, &inner.name)];
-        topic_admin::create(&inner.settings, inner.inquirer.clone(), own).await?;
-        let (publisher, mut checkpoint) = self.start(singly).await?;
+        let created = topic_admin::create(&inner.settings, inner.inquirer.clone(), own).await?;
+        let (publisher, mut checkpoint) = self.start(singly, !created.is_empty()).await?;
         let publisher = Arc::new(publisher);
         let mut moved = inner.log.moved();
         let mut page_size = PAGE_FIRST;
@@ -323,13 +323,22 @@ impl Relay {
         Ok(true)
     }
 
-    async fn start(&self, singly: bool) -> Result<(Publisher, Checkpoint), RelayError> {
+    async fn start(
+        &self,
+        singly: bool,
+        fresh: bool,
+    ) -> Result<(Publisher, Checkpoint), RelayError> {
         let relay = self.clone();
         let (publisher, stored) = blocking(move || {
             let inner = &relay.0;
             let publisher = Publisher::start(&inner.settings, &inner.name, singly)?;
-            let stored =
-                checkpoint::read(&inner.settings, &inner.name).map_err(PublishError::Kafka)?;
+            // A topic made a moment ago says nothing yet.
+            let stored = match fresh {
+                true => None,
+                false => {
+                    checkpoint::read(&inner.settings, &inner.name).map_err(PublishError::Kafka)?
+                }
+            };
             Ok::<_, PublishError>((publisher, stored))
         })
         .await?;
