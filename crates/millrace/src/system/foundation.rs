@@ -56,7 +56,9 @@ impl Foundation {
             )
             .into());
         }
+        let metrics = Metrics::default();
         let erp = erp(settings, &channels, &clock, &ids)?;
+        erp.show(&metrics);
         let bus = bus(settings, selection, &holder)?;
         let internal = internal_token(settings, &ids);
         let tokens = tokens(settings, &internal)?;
@@ -84,7 +86,7 @@ impl Foundation {
             limits: settings.grpc.limits.clone(),
             holder,
             health: Health::default(),
-            metrics: Metrics::default(),
+            metrics,
         })
     }
 

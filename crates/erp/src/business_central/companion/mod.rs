@@ -5,6 +5,7 @@
 pub(super) mod mapping;
 mod orders;
 mod rows;
+mod shelf;
 mod stock_now;
 mod touched;
 
@@ -17,10 +18,11 @@ use serde_json::value::RawValue;
 use url::Url;
 use uuid::Uuid;
 
-use self::mapping::{Misfit, Shelf};
+use self::mapping::Misfit;
 use self::rows::{
     ChangeEntry, CustomerRow, FigureRow, ItemRow, PriceRow, StatusEntry, VariantRow, Window,
 };
+use self::shelf::Shelf;
 use self::touched::{Touched, touched};
 use super::collection::{Reader, guids, id_of, row};
 use super::cursor::{At, Place, resync};
@@ -314,9 +316,7 @@ impl CompanionLevel<'_> {
                 .and_then(|lines| mapping::prices(item, &lines, self.local_currency()))
                 .map(Observed::Prices),
             Flow::Stock | Flow::Customers | Flow::Documents => parts::<FigureRow>(own)
-                .and_then(|figures| {
-                    mapping::stock(self.shelf(item)?, &figures, self.blank_location)
-                })
+                .and_then(|figures| shelf::stock(self.shelf(item)?, &figures, self.blank_location))
                 .map(Observed::Stock),
         };
         let entity = match flow {

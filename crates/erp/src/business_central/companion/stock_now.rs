@@ -7,7 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use millrace_values::{Sku, SystemId, UnitCode};
 
 use super::rows::{FigureRow, LookedUp, Lookup, LookupKey};
-use super::{CompanionLevel, Shelf, mapping};
+use super::{CompanionLevel, Shelf, shelf};
 use crate::ErpError;
 use crate::business_central::governor::Priority;
 use crate::business_central::http::Call;
@@ -81,7 +81,7 @@ impl CompanionLevel<'_> {
             looked_at: millrace_values::Timestamp(self.now),
             boundary: None,
         };
-        mapping::stock(shelf, figures, self.blank_location).map_err(unreadable)
+        shelf::stock(shelf, figures, self.blank_location).map_err(unreadable)
     }
 
     /// Codes of all locations.
