@@ -299,3 +299,55 @@ async fn a_cursor_older_than_the_queue_is_read_from_the_start() {
     assert_eq!(mirror.resyncs, FLOWS.len());
     assert_equal(&mirror, &world.simulator);
 }
+
+/// Row 114. Who compares figures by their boundary must see that a deleted item's are newer than those it had.
+#[tokio::test]
+async fn a_deleted_item_has_no_figures_from_its_boundary_on() {
+    let world = world().await;
+    world
+        .simulator
+        .office(
+            "create-item",
+            json!({ "number": "GONE-1", "name": "Soon gone" }),
+        )
+        .await
+        .unwrap();
+    world
+        .simulator
+        .office(
+            "move-stock",
+            json!({ "item": "GONE-1", "quantity": 1, "location": "MAIN" }),
+        )
+        .await
+        .unwrap();
+    let mut mirror = Mirror::default();
+    mirror.catch_up(&*world.erp, Flow::Stock).await;
+    let mut told = Vec::new();
+    for act in [
+        (
+            "move-stock",
+            json!({ "item": "GONE-1", "quantity": -1, "location": "MAIN" }),
+        ),
+        ("delete-item", json!({ "number": "GONE-1" })),
+    ] {
+        world.simulator.office(act.0, act.1).await.unwrap();
+        let page = world
+            .erp
+            .read(Flow::Stock, mirror.cursor(Flow::Stock).as_ref())
+            .await
+            .unwrap();
+        mirror.catch_up(&*world.erp, Flow::Stock).await;
+        let stock = page
+            .observations
+            .into_iter()
+            .find_map(|observed| match observed {
+                millrace_erp::Observed::Stock(stock) if stock.number.as_str() == "GONE-1" => {
+                    Some(stock)
+                }
+                _ => None,
+            });
+        told.push(stock.unwrap());
+    }
+    assert!(told[1].figures.is_empty());
+    assert!(told[1].boundary.unwrap() > told[0].boundary.unwrap());
+}

@@ -196,7 +196,8 @@ impl CompanionLevel<'_> {
                 format!("entries($top={ENTRIES})"),
             )
             .await?;
-        let touched = touched(flow, &window.entries);
+        let mut touched = touched(flow, &window.entries);
+        touched.boundary = Some(window.boundary);
         if touched.everything {
             let at = At::Full {
                 boundary: window.boundary,
@@ -316,7 +317,9 @@ impl CompanionLevel<'_> {
                 .and_then(|lines| mapping::prices(item, &lines, self.local_currency()))
                 .map(Observed::Prices),
             Flow::Stock | Flow::Customers | Flow::Documents => parts::<FigureRow>(own)
-                .and_then(|figures| shelf::stock(self.shelf(item)?, &figures, self.blank_location))
+                .and_then(|figures| {
+                    shelf::stock(self.shelf(item, touched)?, &figures, self.blank_location)
+                })
                 .map(Observed::Stock),
         };
         let entity = match flow {
@@ -331,14 +334,15 @@ impl CompanionLevel<'_> {
         })
     }
 
-    fn shelf(&self, item: &ItemRow) -> Result<Shelf, Misfit> {
+    fn shelf(&self, item: &ItemRow, touched: &Touched) -> Result<Shelf, Misfit> {
         Ok(Shelf {
             item: mapping::id(item.system_id)?,
             number: Sku::parse(&item.number).map_err(|error| error.to_string())?,
             unit: UnitCode::parse_optional(&item.base_unit_of_measure_code)
                 .map_err(|error| error.to_string())?,
             looked_at: millrace_values::Timestamp(self.now),
-            boundary: u64::try_from(item.boundary).ok(),
+            // Item and figures are read side by side here: only what was committed before both is surely contained.
+            boundary: u64::try_from(touched.boundary.unwrap_or(item.boundary)).ok(),
         })
     }
 
@@ -362,7 +366,9 @@ impl CompanionLevel<'_> {
                     unit: None,
                     figures,
                     as_of: at,
-                    boundary: None,
+                    boundary: touched
+                        .boundary
+                        .and_then(|boundary| u64::try_from(boundary).ok()),
                 }))
             }
             Flow::Customers | Flow::Documents => None,

@@ -15,6 +15,8 @@ pub(crate) struct Touched {
     pub ids: Vec<Uuid>,
     pub by: HashMap<Uuid, String>,
     pub number: HashMap<Uuid, String>,
+    /// Everything below it was committed before the records were read again.
+    pub boundary: Option<i64>,
     /// A location was renamed or deleted: every figure may have changed.
     pub everything: bool,
 }
