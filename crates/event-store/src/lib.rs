@@ -116,4 +116,4 @@ pub use log::{
     StreamAppend,
 };
 pub use personal::{SealError, Sealer};
-pub use projection::{Projection, checkpoint, project, projected_up_to};
+pub use projection::{Projection, checkpoint, project, projected_up_to, rewind};

@@ -152,6 +152,7 @@ pub trait EventLog: Send + Sync {
     fn epoch(&self) -> Uuid;
 
     /// Durable once answered. Gapless positions in commit order, whoever else writes. A refused append does not touch its neighbours.
+    /// Who stops waiting does not stop the append.
     async fn append(&self, append: Append) -> Result<Appended, AppendError>;
 
     /// Events of one stream with `version > after`, oldest first, at most `limit`.

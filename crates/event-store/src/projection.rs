@@ -125,6 +125,18 @@ pub async fn checkpoint(database: &Database, name: &str) -> Result<u64, StoreErr
     Ok(position.map_or(0, |(position,)| crate::row::whole(position)))
 }
 
+/// Sends the projection `name` back to the beginning, in the transaction that empties its rows: a rebuild while everything runs.
+///
+/// # Errors
+/// The database did not do its part.
+pub async fn rewind(tx: &mut Tx, name: &str) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM checkpoints WHERE name = $1")
+        .bind(name)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
 /// Waits until the rows of projection `name` show everything up to `position`: read your own writes. `false` when `patience` ended.
 ///
 /// # Errors
@@ -138,7 +150,8 @@ pub async fn projected_up_to(
     let deadline = Instant::now() + patience;
     let mut here = database.projected(name).subscribe();
     loop {
-        if *here.borrow_and_update() >= position || checkpoint(database, name).await? >= position {
+        here.borrow_and_update();
+        if checkpoint(database, name).await? >= position {
             return Ok(true);
         }
         if Instant::now() >= deadline {

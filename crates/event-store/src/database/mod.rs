@@ -3,6 +3,7 @@
 
 mod any;
 mod cursor;
+mod memory;
 mod migrations;
 mod place;
 mod tx;

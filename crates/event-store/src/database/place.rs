@@ -12,7 +12,7 @@ use sqlx::{PgPool, SqlitePool};
 use tempfile::TempDir;
 use url::Url;
 
-use crate::database::DatabaseSettings;
+use crate::database::{DatabaseSettings, memory};
 use crate::log::StoreError;
 
 pub(crate) enum Place {
@@ -132,7 +132,7 @@ impl SqlitePlace {
     async fn open(directory: &str, name: &str) -> Result<Self, StoreError> {
         let in_memory = directory == ":memory:";
         let (directory, kept) = if in_memory {
-            memory()?
+            memory::place()?
         } else {
             (made(directory)?, None)
         };
@@ -221,19 +221,6 @@ fn sanitised(name: &str) -> Result<String, StoreError> {
         )));
     }
     Ok(clean)
-}
-
-/// A database in memory is a file nobody else knows on the memory file system: the same code, the same locking, no disk.
-fn memory() -> Result<(PathBuf, Option<TempDir>), StoreError> {
-    let prefix = "millrace-store-";
-    let directory = tempfile::Builder::new()
-        .prefix(prefix)
-        .tempdir_in("/dev/shm")
-        .or_else(|_| tempfile::Builder::new().prefix(prefix).tempdir());
-    let directory = directory.map_err(|error| {
-        StoreError::Address(format!("no place for a database in memory: {error}"))
-    })?;
-    Ok((directory.path().to_owned(), Some(directory)))
 }
 
 fn made(directory: &str) -> Result<PathBuf, StoreError> {

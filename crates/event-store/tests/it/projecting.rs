@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use millrace_event_store::{
-    Expected, Projection, Recorded, StoreError, Tx, checkpoint, project, projected_up_to,
+    Expected, Projection, Recorded, StoreError, Tx, checkpoint, project, projected_up_to, rewind,
 };
 use millrace_service_kit::Shutdown;
+use millrace_test_rig::until;
 
 use crate::everywhere;
 use crate::world::{On, World, append, open, owner, text};
@@ -18,6 +19,7 @@ everywhere!(
     a_projection_that_was_stopped_goes_on_where_it_was,
     several_processes_may_run_the_same_projection,
     markers_of_leases_are_passed_over,
+    a_projection_is_rebuilt_while_it_runs,
 );
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -232,6 +234,47 @@ async fn markers_of_leases_are_passed_over(on: On) {
         checkpoint(&world.database, "tally").await.unwrap(),
         held.marker
     );
+    shutdown.cancel();
+    task.await.unwrap().unwrap();
+}
+
+async fn a_projection_is_rebuilt_while_it_runs(on: On) {
+    let world = world(on).await;
+    let (shutdown, task) = start(&world, Tally::failing(0));
+    let first = world
+        .log
+        .append(append("s", Expected::Any, &["x"; 900]))
+        .await
+        .unwrap()
+        .last;
+    assert!(
+        projected_up_to(&world.database, "tally", first, PATIENCE)
+            .await
+            .unwrap()
+    );
+    let writer = tokio::spawn({
+        let log = world.log.clone();
+        async move {
+            for _ in 0..30 {
+                log.append(append("t", Expected::Any, &["x"; 10]))
+                    .await
+                    .unwrap();
+            }
+        }
+    });
+    let mut tx = world.database.begin().await.unwrap();
+    sqlx::query("DELETE FROM tally")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    rewind(&mut tx, "tally").await.unwrap();
+    tx.commit().await.unwrap();
+    writer.await.unwrap();
+    let all = until(PATIENCE, "everything is counted again", async || {
+        let counted = tally(&world).await;
+        (counted.0 == 1_200).then_some(counted)
+    });
+    assert_eq!(all.await, (1_200, 1_200 * 1_201 / 2));
     shutdown.cancel();
     task.await.unwrap().unwrap();
 }
