@@ -90,7 +90,7 @@ async fn find_company(http: &Http, wanted: &str) -> Result<Uuid, ErpError> {
         .iter()
         .find(|company| {
             id == Some(company.id)
-                || company.name.eq_ignore_ascii_case(wanted)
+                || company.name.to_lowercase() == wanted.to_lowercase()
                 || company.display_name == wanted
         })
         .map(|company| company.id)

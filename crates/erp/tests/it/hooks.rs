@@ -260,3 +260,37 @@ async fn pods_that_renew_at_once_do_not_disturb_each_other() {
     assert_eq!(subscriptions(&hooked.world.simulator), 1);
     hooked.hinted("still heard").await;
 }
+
+/// A standard tenant tells of items, customers and orders; what depends on them is looked at too.
+#[tokio::test]
+async fn a_standard_tenant_hints_as_far_as_it_can() {
+    let config = Config {
+        companion: false,
+        ..Config::default()
+    };
+    let hooked = hooked_with(config, Duration::from_secs(3600)).await;
+    eventually("three webhooks are subscribed", async || {
+        subscriptions(&hooked.world.simulator) == 3
+    })
+    .await;
+    let mut customers = hooked.erp.hints(Flow::Customers);
+    let mut prices = hooked.erp.hints(Flow::Prices);
+    customers.borrow_and_update();
+    prices.borrow_and_update();
+    hooked.hinted("an item").await;
+    assert!(prices.has_changed().unwrap());
+    let number = hooked
+        .world
+        .simulator
+        .read(|tables| tables.customers.iter().next().unwrap().number.clone());
+    hooked
+        .world
+        .simulator
+        .office("change-customer", json!({ "number": number, "name": "x" }))
+        .await
+        .unwrap();
+    tokio::time::timeout(Duration::from_secs(10), customers.changed())
+        .await
+        .expect("a hint comes")
+        .unwrap();
+}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use millrace_erp::business_central::Level;
 use millrace_erp::{Erp, ErpError, Flow};
 use millrace_erp_simulator::faults::{Kind, Rule};
 use millrace_erp_simulator::{Budget, Config};
@@ -225,4 +226,63 @@ async fn the_metrics_say_what_is_left_of_the_budget() {
         "{text}"
     );
     assert!(text.contains("millrace_erp_throttled_total 0"), "{text}");
+}
+
+/// Rows 109 and 111: which company is a matter of settings.
+#[tokio::test]
+async fn a_company_is_found_by_its_name_or_its_id() {
+    let world = world().await;
+    let id = world.simulator.company_id().to_string();
+    let mut by_id = settings(&world.simulator);
+    by_id.company = id;
+    adapter(by_id).capabilities().await.unwrap();
+    let client = reqwest::Client::new();
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "millrace-demo"),
+        ("client_secret", "millrace-demo"),
+        ("scope", "https://api.businesscentral.dynamics.com/.default"),
+    ];
+    let token: serde_json::Value = client
+        .post(world.simulator.token_url())
+        .form(&form)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let companies: serde_json::Value = client
+        .get(format!("{}/api/v2.0/companies", world.simulator.base_url()))
+        .bearer_auth(token["access_token"].as_str().unwrap())
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let mut by_name = settings(&world.simulator);
+    by_name.company = companies["value"][0]["name"]
+        .as_str()
+        .unwrap()
+        .to_uppercase();
+    adapter(by_name).capabilities().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_insists_on_the_companion_is_told_that_it_is_not_there() {
+    let config = Config {
+        companion: false,
+        ..Config::default()
+    };
+    let world = world_with(config, |settings| settings.level = Level::Companion).await;
+    let error = world.erp.capabilities().await.unwrap_err();
+    assert!(
+        matches!(&error, ErpError::Denied(why) if why.contains("not installed")),
+        "{error}"
+    );
+    let mut auto = settings(&world.simulator);
+    auto.level = Level::Auto;
+    let capabilities = adapter(auto).capabilities().await.unwrap();
+    assert_eq!(capabilities.description, "business central, standard");
 }
