@@ -1,5 +1,7 @@
 //! Who creates customers: another service, asked over gRPC. New customers come before their orders.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use millrace_contract::customer::v1::RegisterCustomerRequest;
 use millrace_contract::customer::v1::customer_service_client::CustomerServiceClient;
@@ -10,6 +12,12 @@ use thiserror::Error;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
+
+/// An answer that takes longer does not come; asked again, it is the same customer.
+const PATIENCE: Duration = Duration::from_secs(90);
+const CONNECTING: Duration = Duration::from_secs(5);
+/// A connection whose other end is gone is noticed.
+const KEEPALIVE: Duration = Duration::from_secs(20);
 
 /// A customer to be created.
 #[derive(Debug)]
@@ -58,8 +66,12 @@ impl GrpcCustomers {
         if let Some(value) = &mut authorization {
             value.set_sensitive(true);
         }
+        let connection = endpoint
+            .connect_timeout(CONNECTING)
+            .http2_keep_alive_interval(KEEPALIVE)
+            .keep_alive_timeout(KEEPALIVE);
         Self {
-            client: CustomerServiceClient::new(endpoint.connect_lazy()),
+            client: CustomerServiceClient::new(connection.connect_lazy()),
             authorization,
         }
     }
@@ -89,11 +101,10 @@ impl Customers for GrpcCustomers {
         if let Some(Ok(traceparent)) = traceparent.map(str::parse) {
             metadata.insert("traceparent", traceparent);
         }
-        let answer = self
-            .client
-            .clone()
-            .register_customer(request)
+        let mut client = self.client.clone();
+        let answer = tokio::time::timeout(PATIENCE, client.register_customer(request))
             .await
+            .map_err(|_| RegisterError::Away("it does not answer".to_owned()))?
             .map_err(refused_or_away)?;
         CustomerNumber::parse(&answer.into_inner().number)
             .map_err(|error| RegisterError::Away(format!("its answer cannot be read: {error}")))

@@ -6,6 +6,8 @@ use millrace_service_kit::Ids;
 use millrace_service_kit::retry::Backoff;
 use tokio::time::Instant;
 
+const OUTAGE: u32 = 3;
+
 #[derive(Debug)]
 pub struct Gate {
     backoff: Backoff,
@@ -36,6 +38,12 @@ impl Gate {
     pub fn waits(&self) -> Option<Duration> {
         let opens = self.opens?.checked_duration_since(Instant::now())?;
         (!opens.is_zero()).then_some(opens)
+    }
+
+    /// Away for several tries in a row: an outage, not one order's bad luck.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        self.opens.is_some() && self.backoff.tries() >= OUTAGE
     }
 
     /// The other side answered, whatever it said.

@@ -20,6 +20,8 @@ use crate::read_model::{Claim, NAME, Work};
 
 /// A look at the rows without having been woken.
 const SAFETY: Duration = Duration::from_millis(500);
+/// One order is tried at least so often while the ERP is away, to find it back.
+const LONGEST_SHUT: Duration = Duration::from_secs(15);
 /// Who wakes us commits a moment later.
 const COMMITTING: Duration = Duration::from_millis(20);
 /// How long rows may lag behind the log before we look at them all the same.
@@ -54,7 +56,8 @@ impl Poster {
     pub async fn run(self, shutdown: Shutdown) -> Result<(), StoreError> {
         let poster = Arc::new(self);
         let config = &poster.config;
-        let mut gate = Gate::new(config.first_pause, config.longest_pause, poster.ids.clone());
+        let longest = config.longest_pause.min(LONGEST_SHUT);
+        let mut gate = Gate::new(config.first_pause, longest, poster.ids.clone());
         let mut database = Backoff::neighbour(poster.ids.clone());
         let mut looks: JoinSet<Told> = JoinSet::new();
         // Looks that come quickly after one another.
@@ -86,7 +89,7 @@ impl Poster {
                 () = shutdown.cancelled() => {}
                 changed = moved.changed(), if !failing => if changed.is_err() { return Err(StoreError::Closed) },
                 () = poster.wake.notified(), if !failing => soon = 3,
-                Some(told) = looks.join_next() => poster.finished(told, &mut gate),
+                Some(told) = looks.join_next() => poster.finished(told, &mut gate).await,
                 _ = renewal.tick() => poster.renew(&looks).await,
                 _ = recheck.tick() => poster.recheck().await,
                 () = tokio::time::sleep(pause) => {}
@@ -94,7 +97,7 @@ impl Poster {
         }
         while !looks.is_empty() {
             tokio::select! {
-                Some(told) = looks.join_next() => poster.finished(told, &mut gate),
+                Some(told) = looks.join_next() => poster.finished(told, &mut gate).await,
                 _ = renewal.tick() => poster.renew(&looks).await,
             }
         }
@@ -191,9 +194,9 @@ impl Poster {
             .mul_f64(0.5 + self.ids.fraction() / 2.0)
     }
 
-    fn finished(&self, told: Result<Told, tokio::task::JoinError>, gate: &mut Gate) {
+    async fn finished(&self, told: Result<Told, tokio::task::JoinError>, gate: &mut Gate) {
         match told {
-            Ok(told) => self.told(told, gate),
+            Ok(told) => self.told(told, gate).await,
             Err(error) => error!(
                 error = &error as &dyn std::error::Error,
                 "a look at an order ended unexpectedly; its claim expires"
@@ -201,14 +204,18 @@ impl Poster {
         }
     }
 
-    fn told(&self, told: Told, gate: &mut Gate) {
+    async fn told(&self, told: Told, gate: &mut Gate) {
         match told {
             Told::Answered => {
-                if gate.room(2) < 2 {
-                    info!("the erp takes orders again");
-                }
+                let was_outage = gate.is_outage();
                 gate.answered();
                 self.component.ready();
+                if was_outage {
+                    info!("the erp takes orders again");
+                    if let Err(error) = self.work.all_due().await {
+                        self.database_away(&error);
+                    }
+                }
             }
             Told::Nothing => {}
             Told::Away { why, at_least } => {

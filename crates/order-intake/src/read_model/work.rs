@@ -186,6 +186,19 @@ impl Work {
         tx.commit().await
     }
 
+    /// What was put off is due now: what it waited for is back.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn all_due(&self) -> Result<(), StoreError> {
+        let mut tx = self.database.begin().await?;
+        sqlx::query("UPDATE order_work SET due_at = $1 WHERE due_at > $1 AND attempts > 0")
+            .bind(micros(self.clock.now()))
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await
+    }
+
     /// How many orders wait for a look, and whether one of them has been in trouble.
     ///
     /// # Errors
