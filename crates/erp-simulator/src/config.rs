@@ -168,3 +168,63 @@ impl Args {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, FromArgMatches};
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Config, String> {
+        let command = Args::augment_args(clap::Command::new("simulate"));
+        let words = std::iter::once("simulate").chain(line.split_whitespace());
+        let matches = command
+            .try_get_matches_from(words)
+            .map_err(|error| error.to_string())?;
+        Args::from_arg_matches(&matches)
+            .map_err(|error| error.to_string())?
+            .into_config()
+    }
+
+    #[test]
+    fn the_command_line_fills_the_settings() {
+        let config = parse("--webhook-delay 2s --client-id a --client-secret 1 --client-id b --client-secret 2 --budget 60/10s --scale 3")
+            .expect("fits");
+        assert_eq!(config.webhook_delay, Duration::from_secs(2));
+        assert_eq!(
+            config.clients[1],
+            Client {
+                id: "b".to_owned(),
+                secret: "2".to_owned()
+            }
+        );
+        assert_eq!(
+            config.budget,
+            Budget {
+                requests: 60,
+                window: Duration::from_secs(10)
+            }
+        );
+        assert!(
+            config
+                .company
+                .items
+                .iter()
+                .any(|item| item.number == "G0000002")
+        );
+        let plain = parse("").expect("fits");
+        assert_eq!(
+            (plain.clients.len(), plain.webhook_delay),
+            (1, Duration::from_secs(30))
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said() {
+        assert!(
+            parse("--client-id a --client-id b --client-secret 1")
+                .is_err_and(|text| text.contains("secret"))
+        );
+        assert!(parse("--budget lots").is_err_and(|text| text.contains("6000/300s")));
+    }
+}

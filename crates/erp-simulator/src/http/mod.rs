@@ -3,6 +3,8 @@
 //! hyper is used directly, because a lost answer must really be none: the connection ends without a byte.
 
 pub mod answer;
+mod batch;
+mod call;
 pub mod limits;
 pub mod token;
 
@@ -18,63 +20,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 
 use self::answer::Answer;
+use self::call::parse;
+pub(crate) use self::call::{Call, Segment};
 use crate::faults::{self, Kind, Occasion, Rule, When};
-use crate::odata::Query;
 use crate::refusal::Refusal;
 use crate::simulator::World;
 use crate::{companion, entities, office};
 
 /// Largest body, as in BC.
 const LARGEST_BODY: usize = 350 * 1024 * 1024;
-
-/// One parsed call of an API.
-#[derive(Debug, Clone)]
-pub(crate) struct Call {
-    pub method: String,
-    /// Whole path, without query.
-    pub path: String,
-    /// Everything before `companies(…)`, with scheme and host, for links.
-    pub base: String,
-    /// What follows the API's version: `name(key)` each.
-    pub segments: Vec<Segment>,
-    pub raw_query: String,
-    pub query: Query,
-    pub if_match: Option<String>,
-    pub content_type: String,
-    pub body: Bytes,
-    pub client: String,
-    pub hold: Option<faults::Hold>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Segment {
-    pub name: String,
-    pub key: Option<String>,
-}
-
-impl Call {
-    pub fn json(&self) -> Result<serde_json::Map<String, serde_json::Value>, Refusal> {
-        match serde_json::from_slice(&self.body) {
-            Ok(serde_json::Value::Object(body)) => Ok(body),
-            Ok(_) => Err(Refusal::bad_request("The body must be a JSON object.")),
-            Err(error) => Err(Refusal::bad_request(format!(
-                "The body is not valid JSON: {error}"
-            ))),
-        }
-    }
-
-    pub fn occasion(&self) -> Occasion<'_> {
-        Occasion {
-            method: &self.method,
-            path: &self.path,
-            client: &self.client,
-        }
-    }
-
-    pub fn is(&self, method: &str) -> bool {
-        self.method == method
-    }
-}
 
 /// The connection is to end without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -214,6 +168,9 @@ async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Answer,
             if_match: header("if-match").map(str::to_owned),
             content_type: header("content-type").unwrap_or_default().to_owned(),
             hold: None,
+            prefer: header("prefer").unwrap_or_default().to_owned(),
+            snapshot: header("isolation")
+                .is_some_and(|isolation| isolation.eq_ignore_ascii_case("snapshot")),
             method: method.clone(),
             path: path.clone(),
             body,
@@ -322,6 +279,17 @@ async fn slowly(world: &Arc<World>, call: Call, rule: &Rule) -> Answer {
 }
 
 async fn in_time(world: &Arc<World>, call: Call) -> Answer {
+    let is_batch = matches!(call.segments.as_slice(), [only] if only.name == "$batch");
+    if is_batch && call.is("POST") {
+        let batch = batch::run(world, &call).await;
+        return batch
+            .unwrap_or_else(|refusal| Answer::refused(&refusal, world.ids.uuid_at(world.now())));
+    }
+    single(world, call).await
+}
+
+/// One operation, alone or out of a batch.
+async fn single(world: &Arc<World>, call: Call) -> Answer {
     let outcome = match api_of(&call.base) {
         Api::Standard => entities::serve(world, call).await,
         Api::Companion if world.config.companion => companion::serve(world, call).await,
@@ -346,55 +314,4 @@ fn api_of(base: &str) -> Api {
         "microsoft/runtime/beta" => Api::Runtime,
         _ => Api::Unknown,
     }
-}
-
-/// Path into what stands before the entity sets and the segments after it.
-fn parse(
-    path: &str,
-    query: &str,
-    prefer: Option<&str>,
-) -> Result<(String, Vec<Segment>, Query), Refusal> {
-    let not_found = || Refusal::no_such_segment(path);
-    let (before, after) = path.split_once("/api/").ok_or_else(not_found)?;
-    if !before.starts_with("/v2.0/") {
-        return Err(not_found());
-    }
-    let parts: Vec<&str> = after.split('/').collect();
-    // `v2.0`, or publisher, group and version.
-    let version = parts
-        .iter()
-        .position(|part| *part == "beta" || is_version(part))
-        .ok_or_else(not_found)?;
-    let segments = parts[version + 1..]
-        .iter()
-        .filter(|part| !part.is_empty())
-        .map(|part| segment(part))
-        .collect::<Result<_, _>>()?;
-    let base = format!("{before}/api/{}", parts[..=version].join("/"));
-    Ok((base, segments, Query::parse(query, prefer)?))
-}
-
-fn is_version(part: &str) -> bool {
-    part.strip_prefix('v')
-        .is_some_and(|rest| rest.split('.').all(|digits| digits.parse::<u32>().is_ok()))
-}
-
-fn segment(part: &str) -> Result<Segment, Refusal> {
-    let part = percent_encoding::percent_decode_str(part)
-        .decode_utf8()
-        .map_err(|_| Refusal::bad_request("The path is not valid UTF-8."))?;
-    let Some((name, rest)) = part.split_once('(') else {
-        return Ok(Segment {
-            name: part.into_owned(),
-            key: None,
-        });
-    };
-    let key = rest
-        .strip_suffix(')')
-        .ok_or_else(|| Refusal::bad_request("Syntax error in the path."))?;
-    let key = key.strip_prefix("id=").unwrap_or(key).trim_matches('\'');
-    Ok(Segment {
-        name: name.to_owned(),
-        key: Some(key.to_owned()),
-    })
 }

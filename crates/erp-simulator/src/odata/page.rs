@@ -63,7 +63,9 @@ pub fn read<R: Row>(source: &Source<'_, R>, query: &Query) -> Result<Found<R>, R
 
     let mut rows = Vec::new();
     let mut count = 0;
-    for row in candidates(source, filter.as_ref(), start) {
+    // A count is of all rows, also on a later page.
+    let from = start.filter(|_| !query.count);
+    for row in candidates(source, filter.as_ref(), from) {
         if !(source.keep)(row)
             || since.is_some_and(|since| in_millis(row.stamp().modified_at) < since)
         {
@@ -81,6 +83,9 @@ pub fn read<R: Row>(source: &Source<'_, R>, query: &Query) -> Result<Found<R>, R
             continue;
         }
         count += 1;
+        if start.is_some_and(|start| row.id() <= start) {
+            continue;
+        }
         if by_id && rows.len() >= want {
             if query.count {
                 continue;

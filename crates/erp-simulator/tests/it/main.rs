@@ -1,5 +1,7 @@
 //! The simulator over real HTTP: what it promises to those who test their integrations with it.
 
+#![cfg(test)]
+
 mod companion;
 mod description;
 mod facts;

@@ -14,6 +14,8 @@ async fn pages_follow_the_next_link_until_there_is_none_and_show_every_row_once(
         rig.companion("stockFigures"),
     ] {
         let whole = rig.rows(&base).await;
+        let mark = if base.contains('?') { '&' } else { '?' };
+        let base = format!("{base}{mark}$count=true");
         let (mut url, mut seen, mut pages) = (base.clone(), Vec::new(), 0);
         loop {
             let request = rig
@@ -23,6 +25,7 @@ async fn pages_follow_the_next_link_until_there_is_none_and_show_every_row_once(
             assert_eq!(status, 200, "{body}");
             let rows = body["value"].as_array().expect("rows").clone();
             assert!(rows.len() <= 7);
+            assert_eq!(body["@odata.count"], json!(whole.len()));
             seen.extend(rows);
             pages += 1;
             match body["@odata.nextLink"].as_str() {
@@ -222,4 +225,53 @@ async fn rows_are_counted_with_and_without_them() {
         rig.get(&rig.standard("items/$count")).await,
         (200, json!(49))
     );
+}
+
+#[tokio::test]
+async fn a_batch_runs_its_operations_one_by_one_and_has_at_most_a_hundred() {
+    let rig = Rig::start().await;
+    let url = format!("{}/api/v2.0/$batch", rig.simulator.base_url());
+    let company = format!("companies({})", rig.company);
+    let make = |id: &str, number: &str| {
+        json!({ "id": id, "method": "POST", "url": format!("{company}/items"), "headers": { "Content-Type": "application/json" },
+                "body": { "number": number } })
+    };
+    let read = json!({ "method": "GET", "url": format!("{company}/items?$filter=number eq 'B1'&$select=number") });
+    let (status, done) = rig
+        .post(&url, &json!({ "requests": [make("a", "B1"), read] }))
+        .await;
+    assert_eq!(
+        (status, &done["responses"][0]["status"]),
+        (200, &json!(201)),
+        "{done}"
+    );
+    assert_eq!(done["responses"][1]["body"]["value"][0]["number"], "B1");
+    assert_eq!(
+        (&done["responses"][0]["id"], &done["responses"][1]["id"]),
+        (&json!("a"), &Value::Null)
+    );
+
+    let requests = json!({ "requests": [make("a", "B1"), make("b", "B2")] });
+    let (_, ended) = rig.post(&url, &requests).await;
+    assert_eq!(
+        ended["responses"].as_array().map(Vec::len),
+        Some(1),
+        "the first fails: {ended}"
+    );
+    let (_, went_on) = answer(
+        rig.request(Method::POST, &url)
+            .header("prefer", "odata.continue-on-error")
+            .json(&requests),
+    )
+    .await;
+    assert_eq!(
+        (
+            &went_on["responses"][0]["status"],
+            &went_on["responses"][1]["status"]
+        ),
+        (&json!(409), &json!(201))
+    );
+
+    let many: Vec<Value> = (0..101).map(|nth| make("x", &format!("M{nth}"))).collect();
+    assert_eq!(rig.post(&url, &json!({ "requests": many })).await.0, 400);
 }

@@ -21,14 +21,14 @@ use tokio::sync::mpsc;
 use crate::rig::{Rig, answer, order};
 
 /// A subscriber that answers handshakes and keeps what it is told.
-struct Subscriber {
+pub struct Subscriber {
     url: String,
     told: mpsc::UnboundedReceiver<Value>,
     status: Arc<AtomicU16>,
 }
 
 impl Subscriber {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!(
             "http://{}/hooks",
@@ -99,7 +99,7 @@ async fn rig() -> Rig {
     .await
 }
 
-async fn subscribe(rig: &Rig, subscriber: &Subscriber, set: &str) -> Value {
+pub async fn subscribe(rig: &Rig, subscriber: &Subscriber, set: &str) -> Value {
     let api = if set == "changeEntries" {
         "millrace/commerce/v1.0"
     } else {
