@@ -35,7 +35,6 @@ impl Parked {
         )
     }
 
-    #[expect(clippy::result_large_err, reason = "tonic's own error type")]
     fn named(&self, service: &str) -> Result<&Database, Status> {
         if service.is_empty() {
             return Err(rejection::bad_request(
@@ -48,8 +47,7 @@ impl Parked {
             .ok_or_else(|| rejection::not_found("service", service))
     }
 
-    #[expect(clippy::result_large_err, reason = "tonic's own error type")]
-    fn chosen(&self, service: &str) -> Result<Vec<(&str, &Database)>, Status> {
+    fn chosen<'a>(&'a self, service: &'a str) -> Result<Vec<(&'a str, &'a Database)>, Status> {
         if service.is_empty() {
             return Ok(self
                 .0
@@ -168,7 +166,6 @@ impl ParkedService for Parked {
     }
 }
 
-#[expect(clippy::result_large_err, reason = "tonic's own error type")]
 fn after(token: &str) -> Result<(String, i64), Status> {
     if token.is_empty() {
         return Ok((String::new(), 0));

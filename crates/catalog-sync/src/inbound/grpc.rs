@@ -166,7 +166,6 @@ impl CatalogService for CatalogApi {
 
 impl CatalogApi {
     /// The channel, if the caller may ask about it.
-    #[expect(clippy::result_large_err, reason = "tonic's own error type")]
     fn channel<T>(&self, request: &Request<T>, code: &str) -> Result<&Channel, Status> {
         let caller = Caller::of(request)?;
         let parsed =
@@ -223,7 +222,6 @@ impl Export {
     }
 }
 
-#[expect(clippy::result_large_err, reason = "tonic's own error type")]
 fn page_size(asked: u32) -> Result<usize, Status> {
     match asked {
         0 => Ok(DEFAULT_PAGE as usize),
@@ -232,7 +230,6 @@ fn page_size(asked: u32) -> Result<usize, Status> {
     }
 }
 
-#[expect(clippy::result_large_err, reason = "tonic's own error type")]
 fn place<const N: usize>(question: &[&str], token: &str) -> Result<[String; N], Status> {
     if token.is_empty() {
         return Ok([const { String::new() }; N]);
@@ -249,7 +246,6 @@ fn cut<R>(rows: &mut Vec<R>, size: usize, token: impl FnOnce(&R) -> String) -> S
     rows.last().map(token).unwrap_or_default()
 }
 
-#[expect(clippy::result_large_err, reason = "tonic's own error type")]
 fn item(
     (_, _, released, version, recorded_at, bytes): ItemRow,
 ) -> Result<contract::CatalogItem, Status> {
@@ -263,7 +259,6 @@ fn item(
 }
 
 /// With the number the item has now.
-#[expect(clippy::result_large_err, reason = "tonic's own error type")]
 fn price(number: String, bytes: &[u8]) -> Result<Price, Status> {
     let mut price = Price::decode(bytes).map_err(unreadable)?;
     if let Some(key) = &mut price.key {

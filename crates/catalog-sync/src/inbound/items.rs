@@ -57,7 +57,7 @@ async fn record_chunk(
         let mut appends = Vec::new();
         for (seen, stream) in open.iter().zip(&streams) {
             let last = told.get(stream.as_str()).copied();
-            let state = last.map_or(State::None, state);
+            let state = last.and_then(state);
             let Ok(events) = ItemStream::decide(&state, seen.command.clone());
             if events.is_empty() {
                 continue;

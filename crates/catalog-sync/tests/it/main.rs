@@ -1,5 +1,7 @@
 //! The service in-process: its database in memory, the embedded bus, a real gRPC client over loopback.
 
+#![cfg(test)]
+
 mod calls;
 mod harness;
 mod scripted_erp;

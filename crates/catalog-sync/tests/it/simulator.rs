@@ -157,7 +157,7 @@ async fn office(simulator: &Simulator, dice: &mut Dice) {
     let (act, body): (&str, Value) = match dice.roll(6) {
         0 => (
             "change-item",
-            json!({ "number": item, "name": format!("Name {value}"), "blocked": value % 4 == 0 }),
+            json!({ "number": item, "name": format!("Name {value}"), "blocked": value.is_multiple_of(4) }),
         ),
         1 => (
             "rename-item",

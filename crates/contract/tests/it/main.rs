@@ -4,5 +4,7 @@
 //!
 //! `MILLRACE_GOLDEN=write cargo test -p millrace-contract` writes the files that are missing and touches no other.
 
+#![cfg(test)]
+
 mod golden;
 mod sample;
