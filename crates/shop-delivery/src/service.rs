@@ -170,9 +170,7 @@ impl Filling {
             return;
         }
         let group = format!("shop-delivery.{channel}");
-        let handler = Arc::new(Delivery {
-            view: self.view.clone(),
-        });
+        let handler = Arc::new(Delivery::new(self.view.clone()));
         let consumer = Consumer::new(&group, &TOPICS, self.feed.database.clone(), handler);
         // What the feed holds can be read, however far it still has to catch up.
         self.component.ready();

@@ -5,19 +5,22 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use millrace_event_bus::{HandleError, Handler, Outcome, topics};
-use millrace_event_store::{Decider, Recorded, Tx};
+use millrace_event_store::{Decider, Recorded, StoreError, Tx};
+use tokio::sync::Mutex;
 
 use crate::domain::shelf::{Command, Event, Mark, Shelf, State};
 use crate::domain::view::View;
 use crate::inbound::tell::{self, Content, Story};
-use crate::read_model::{self, Known};
+use crate::read_model::{Known, Memory};
 use crate::wire::{self, Subject, WireError};
 
 /// What a feed is made of.
 pub(crate) const TOPICS: [&str; 4] = ["items", "prices", "inventories", "webshop-orders"];
 
 pub(crate) struct Delivery {
-    pub view: View,
+    view: View,
+    /// Rows of the transaction in hand.
+    memory: Mutex<Memory>,
 }
 
 #[async_trait]
@@ -28,7 +31,8 @@ impl Handler for Delivery {
             Some("items" | "prices" | "inventories")
                 if self.view.sees_erp(event.erp.as_deref()) =>
             {
-                Ok(self.state(tx, recorded).await?)
+                let memory = &mut *self.memory.lock().await;
+                self.state(tx, memory, recorded).await
             }
             // Personal data in it stays sealed: a shop asks order-intake, which knows whom to tell.
             Some("webshop-orders") if self.view.sees_channel(event.channel.as_deref()) => {
@@ -36,6 +40,34 @@ impl Handler for Delivery {
             }
             Some(_) | None => Ok(Outcome::Done),
         }
+    }
+
+    async fn foresee(&self, tx: &mut Tx, coming: &[&Recorded]) -> Result<(), StoreError> {
+        let (mut keys, mut items) = (Vec::new(), Vec::new());
+        for recorded in coming {
+            let event = &recorded.event;
+            let Ok((subject, deleted)) = Subject::of(&event.kind) else {
+                continue;
+            };
+            keys.push(event.key.clone());
+            match subject {
+                Subject::Item => items.push(event.key.clone()),
+                Subject::Price | Subject::Inventory if !deleted && !event.deleted => {
+                    let erp = event.erp.as_deref().unwrap_or_default();
+                    keys.extend(wire::item_key(subject, erp, &event.key, &event.payload));
+                }
+                Subject::Price | Subject::Inventory => {}
+            }
+        }
+        let mut memory = Memory::default();
+        memory.load(tx, keys, items).await?;
+        *self.memory.lock().await = memory;
+        Ok(())
+    }
+
+    async fn conclude(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        let mut memory = std::mem::take(&mut *self.memory.lock().await);
+        Ok(memory.write(tx).await?)
     }
 }
 
@@ -51,7 +83,19 @@ struct Arrival<'a> {
 }
 
 impl Delivery {
-    async fn state(&self, tx: &mut Tx, recorded: &Recorded) -> Result<Outcome, HandleError> {
+    pub(crate) fn new(view: View) -> Self {
+        Self {
+            view,
+            memory: Mutex::default(),
+        }
+    }
+
+    async fn state(
+        &self,
+        tx: &mut Tx,
+        memory: &mut Memory,
+        recorded: &Recorded,
+    ) -> Result<Outcome, HandleError> {
         let event = &recorded.event;
         let (subject, deleted) = match Subject::of(&event.kind) {
             Ok((subject, deleted)) => (subject, deleted || event.deleted),
@@ -59,8 +103,7 @@ impl Delivery {
         };
         // A deletion comes without content: what it belonged to is known here, or there is nothing to delete.
         let item_key = if deleted {
-            let known = read_model::pair(tx, &event.key, &event.key).await?.pop();
-            match known {
+            match memory.get(tx, &event.key).await? {
                 Some(known) => known.item,
                 None => return Ok(Outcome::Done),
             }
@@ -71,13 +114,8 @@ impl Delivery {
                 Err(error) => return Ok(parked(&error)),
             }
         };
-        let mut known = read_model::pair(tx, &event.key, &item_key).await?;
-        let mut take = |key: &str| {
-            let index = known.iter().position(|known| known.key == key)?;
-            Some(known.swap_remove(index))
-        };
-        let own = take(&event.key);
-        let item = take(&item_key);
+        let own = memory.get(tx, &event.key).await?;
+        let item = memory.get(tx, &item_key).await?;
         if own.as_ref().is_some_and(|own| is_repeat(own, recorded)) {
             return Ok(Outcome::Done);
         }
@@ -94,12 +132,17 @@ impl Delivery {
             item_key,
         };
         match subject {
-            Subject::Item => self.item(tx, arrival).await,
-            Subject::Price | Subject::Inventory => self.record(tx, arrival).await,
+            Subject::Item => self.item(tx, memory, arrival).await,
+            Subject::Price | Subject::Inventory => Ok(self.record(memory, arrival)),
         }
     }
 
-    async fn item(&self, tx: &mut Tx, arrival: Arrival<'_>) -> Result<Outcome, HandleError> {
+    async fn item(
+        &self,
+        tx: &mut Tx,
+        memory: &mut Memory,
+        arrival: Arrival<'_>,
+    ) -> Result<Outcome, HandleError> {
         let content = match self.content(&arrival) {
             Ok(content) => content,
             Err(error) => return Ok(parked(&error)),
@@ -115,7 +158,7 @@ impl Delivery {
         let mut records = Vec::new();
         // Only when it comes or goes is anything told of what hangs on it.
         if shown.is_some() != visible.is_some() {
-            for known in read_model::of_item(tx, key).await? {
+            for known in memory.of_item(tx, key).await? {
                 let Ok(content) = Content::of(&known, &self.view) else {
                     continue;
                 };
@@ -132,24 +175,21 @@ impl Delivery {
             records,
         };
         let Ok(events) = Shelf::decide(&state, command);
-        self.remember(tx, &arrival, shown_after(shown, &events, key))
-            .await?;
+        self.remember(memory, &arrival, shown_after(shown, &events, key));
         for event in &events {
             match event {
-                Event::RecordTold { key, mark } => {
-                    read_model::set_shown(tx, key, Some(*mark)).await?
-                }
-                Event::RecordWithdrawn { key } => read_model::set_shown(tx, key, None).await?,
+                Event::RecordTold { key, mark } => memory.set_shown(key, Some(*mark)),
+                Event::RecordWithdrawn { key } => memory.set_shown(key, None),
                 Event::ItemTold { .. } | Event::ItemWithdrawn { .. } => {}
             }
         }
         Ok(self.told(&events, &contents, arrival.recorded))
     }
 
-    async fn record(&self, tx: &mut Tx, arrival: Arrival<'_>) -> Result<Outcome, HandleError> {
+    fn record(&self, memory: &mut Memory, arrival: Arrival<'_>) -> Outcome {
         let content = match self.content(&arrival) {
             Ok(content) => content,
-            Err(error) => return Ok(parked(&error)),
+            Err(error) => return parked(&error),
         };
         let key = &arrival.recorded.event.key;
         let shown = arrival.own.as_ref().and_then(|own| own.shown);
@@ -162,10 +202,9 @@ impl Delivery {
             visible: content.mark(),
         };
         let Ok(events) = Shelf::decide(&state, command);
-        self.remember(tx, &arrival, shown_after(shown, &events, key))
-            .await?;
+        self.remember(memory, &arrival, shown_after(shown, &events, key));
         let contents = HashMap::from([(key.clone(), content)]);
-        Ok(self.told(&events, &contents, arrival.recorded))
+        self.told(&events, &contents, arrival.recorded)
     }
 
     fn content(&self, arrival: &Arrival<'_>) -> Result<Content, WireError> {
@@ -190,14 +229,9 @@ impl Delivery {
         })
     }
 
-    async fn remember(
-        &self,
-        tx: &mut Tx,
-        arrival: &Arrival<'_>,
-        shown: Option<Mark>,
-    ) -> Result<(), HandleError> {
+    fn remember(&self, memory: &mut Memory, arrival: &Arrival<'_>, shown: Option<Mark>) {
         let recorded = arrival.recorded;
-        let known = Known {
+        memory.put(Known {
             key: recorded.event.key.clone(),
             item: arrival.item_key.clone(),
             kind: recorded.event.kind.clone(),
@@ -210,8 +244,7 @@ impl Delivery {
             epoch: recorded.at.epoch.to_string(),
             position: position(recorded),
             shown,
-        };
-        Ok(read_model::put(tx, &known).await?)
+        });
     }
 
     fn told(

@@ -141,7 +141,6 @@ impl ChangeFeedService for ChangeFeedApi {
 
 impl ChangeFeedApi {
     /// The channel's feed, if the caller may read it.
-    #[expect(clippy::result_large_err, reason = "tonic's own error type")]
     fn feed<T>(&self, request: &Request<T>, code: &str) -> Result<&Feed, Status> {
         let caller = Caller::of(request)?;
         let parsed =
@@ -152,7 +151,6 @@ impl ChangeFeedApi {
             .ok_or_else(|| not_found("channel", code))
     }
 
-    #[expect(clippy::result_large_err, reason = "tonic's own error type")]
     fn chosen(&self, kinds: &[String]) -> Result<Chosen, Status> {
         self.catalogue
             .choose(kinds)
@@ -227,7 +225,6 @@ impl Feed {
 }
 
 /// 1 to 64 of a-z, 0-9, "-".
-#[expect(clippy::result_large_err, reason = "tonic's own error type")]
 fn consumer(name: &str) -> Result<&str, Status> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {

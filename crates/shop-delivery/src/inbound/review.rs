@@ -13,7 +13,7 @@ use tracing::info;
 use crate::domain::shelf::{Command, Event, Shelf, State};
 use crate::domain::view::View;
 use crate::inbound::tell::{self, Content, Story};
-use crate::read_model::{self, Known};
+use crate::read_model::{self, Known, Memory};
 
 const PAGE: i64 = 100;
 const REVIEWED: &str = "view";
@@ -69,7 +69,8 @@ async fn review_item(
     item: Known,
 ) -> Result<usize, ReviewError> {
     let mut tx = database.begin().await?;
-    let hanging = read_model::of_item(&mut tx, &item.key).await?;
+    let mut memory = Memory::default();
+    let hanging = memory.of_item(&mut tx, &item.key).await?;
     tx.rollback().await?;
     let mut state = State {
         item: item.shown,
@@ -94,7 +95,7 @@ async fn review_item(
     let Ok(events) = Shelf::decide(
         &state,
         Command::SeeItem {
-            key: item.key,
+            key: item.key.clone(),
             visible,
             records,
         },
@@ -110,14 +111,16 @@ async fn review_item(
         lease: Some(lease.clone()),
     })
     .await?;
-    let mut tx = database.begin().await?;
+    memory.put(item);
     for event in &events {
         let (key, shown) = match event {
             Event::ItemTold { key, mark } | Event::RecordTold { key, mark } => (key, Some(*mark)),
             Event::ItemWithdrawn { key } | Event::RecordWithdrawn { key } => (key, None),
         };
-        read_model::set_shown(&mut tx, key, shown).await?;
+        memory.set_shown(key, shown);
     }
+    let mut tx = database.begin().await?;
+    memory.write(&mut tx).await?;
     tx.commit().await?;
     Ok(events.len())
 }

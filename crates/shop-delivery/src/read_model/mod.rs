@@ -2,6 +2,8 @@
 
 mod consumers;
 mod known;
+mod memory;
 
 pub(crate) use consumers::{acknowledge, acknowledged};
-pub(crate) use known::{Known, items_after, of_item, pair, put, set_shown};
+pub(crate) use known::{Known, items_after};
+pub(crate) use memory::Memory;

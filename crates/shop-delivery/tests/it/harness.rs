@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::join_all;
 use millrace_contract::changes::v1::change_feed_service_client::ChangeFeedServiceClient;
 use millrace_contract::changes::v1::start::At;
 use millrace_contract::changes::v1::subscribe_response::Message;
@@ -121,9 +122,9 @@ impl Sources {
         }
     }
 
-    /// Each into the log of its owner, in this order per log.
+    /// Each into the log of its owner, in this order per log; many at once.
     pub async fn say(&self, events: impl IntoIterator<Item = NewEvent>) {
-        for event in events {
+        let appends = events.into_iter().map(|event| {
             let log = match event.kind.split('.').nth(1).unwrap() {
                 "inventories" => &self.stock,
                 "webshop_orders" => &self.orders,
@@ -138,8 +139,9 @@ impl Sources {
                 streams: vec![stream],
                 ..Append::default()
             })
-            .await
-            .unwrap();
+        });
+        for said in join_all(appends).await {
+            said.unwrap();
         }
     }
 }

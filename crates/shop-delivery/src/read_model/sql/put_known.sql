@@ -1,5 +1,5 @@
 INSERT INTO known (key, item, kind, payload, deleted, epoch, position, shown)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+VALUES {rows}
 ON CONFLICT (key) DO UPDATE SET
     item = excluded.item,
     kind = excluded.kind,

@@ -1,4 +1,3 @@
 SELECT key, item, kind, payload, deleted, epoch, position, shown
 FROM known
-WHERE item = $1 AND key <> $1
-ORDER BY key
+WHERE item IN ({keys}) AND key <> item
