@@ -232,6 +232,7 @@ fn walk(xml: &str, mut start: impl FnMut(&str, &BytesStart), mut end: impl FnMut
                 "gt" => ">",
                 "quot" => "\"",
                 "apos" => "'",
+                "#13" => "\r",
                 other => panic!("unexpected entity {other}"),
             }),
             Event::End(element) => {

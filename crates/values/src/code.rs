@@ -96,9 +96,9 @@ macro_rules! code {
 }
 
 code!(/// Number of an item, as the ERP writes it: `1896-S`.
-    Sku, "item number", 50, printable);
+    Sku, "item number", 100, printable);
 code!(/// Code of an item's variant, unique within the item.
-    VariantCode, "variant code", 50, printable);
+    VariantCode, "variant code", 100, printable);
 code!(/// Which ERP and company, from the settings: `bc-main`.
     ErpCode, "erp code", 32, slug);
 code!(/// One webshop: `furniture-de`.
