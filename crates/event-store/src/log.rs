@@ -16,7 +16,7 @@ pub enum Expected {
     Version(u64),
 }
 
-/// Events for one stream.
+/// Events for one stream. Without events it is only looked at: what is expected of it must hold all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamAppend {
     pub stream: String,
@@ -187,6 +187,7 @@ pub trait EventLog: Send + Sync {
 
     /// Tries to take or renew the lease `name` for `holder` until `ttl` from now. A takeover raises the epoch and appends a
     /// marker event; the new owner must have read up to [`Held::marker`] before it decides anything. `None`: somebody else holds it.
+    /// `holder` names one start of one process: who comes back under an old name would share its predecessor's epoch.
     async fn take_lease(
         &self,
         name: &str,
