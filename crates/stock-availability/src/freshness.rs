@@ -16,8 +16,10 @@ use millrace_values::ErpCode;
 pub struct Freshness {
     /// Per ERP: milliseconds since 1970 at which everything it had was known.
     read_at: HashMap<ErpCode, AtomicI64>,
-    /// Changes arrive here.
-    source_away: AtomicBool,
+    /// The index is being read anew.
+    mirror_away: AtomicBool,
+    /// Kafka does not answer.
+    bus_away: AtomicBool,
     stale_after: i64,
     clock: Arc<dyn Clock>,
 }
@@ -34,7 +36,8 @@ impl Freshness {
                 .into_iter()
                 .map(|erp| (erp, AtomicI64::new(i64::MIN)))
                 .collect(),
-            source_away: AtomicBool::new(false),
+            mirror_away: AtomicBool::new(false),
+            bus_away: AtomicBool::new(false),
             stale_after: i64::try_from(stale_after.as_millis()).unwrap_or(i64::MAX),
             clock,
         })
@@ -55,9 +58,14 @@ impl Freshness {
             .filter(|_| millis != i64::MIN)
     }
 
-    /// Whether changes reach this pod.
-    pub fn source_away(&self, away: bool) {
-        self.source_away.store(away, Ordering::Relaxed);
+    /// Whether the index has lost its source.
+    pub fn mirror_away(&self, away: bool) {
+        self.mirror_away.store(away, Ordering::Relaxed);
+    }
+
+    /// Whether the bus does not answer.
+    pub fn bus_away(&self, away: bool) {
+        self.bus_away.store(away, Ordering::Relaxed);
     }
 
     /// Lags behind more than the setting allows.
@@ -68,7 +76,8 @@ impl Freshness {
             .read_at
             .get(erp)
             .map_or(i64::MIN, |read_at| read_at.load(Ordering::Relaxed));
-        self.source_away.load(Ordering::Relaxed)
+        self.mirror_away.load(Ordering::Relaxed)
+            || self.bus_away.load(Ordering::Relaxed)
             || self.clock.now().as_millisecond().saturating_sub(read_at) > self.stale_after
     }
 }
@@ -96,7 +105,7 @@ mod tests {
         clock.advance(SignedDuration::from_secs(1));
         assert!(freshness.is_stale(&erp));
         freshness.read(&erp, clock.now());
-        freshness.source_away(true);
+        freshness.bus_away(true);
         assert!(freshness.is_stale(&erp), "what was read does not arrive");
     }
 }

@@ -12,6 +12,7 @@
 //! [`grpc::Desk`] over it and a [`grpc::StockServer`] in any tonic router.
 
 mod config;
+mod counts;
 pub mod domain;
 mod freshness;
 mod inbound;

@@ -12,6 +12,7 @@ use millrace_event_store::{
     StreamAppend,
 };
 use millrace_service_kit::health::Component;
+use millrace_service_kit::metrics::Counter;
 use millrace_service_kit::retry::Backoff;
 use millrace_service_kit::{Clock, Ids, Shutdown};
 use millrace_values::{ErpCode, SystemId, Timestamp};
@@ -19,7 +20,8 @@ use thiserror::Error;
 use tokio::time::sleep;
 use tracing::{error, info};
 
-use crate::domain::{Event, InFlight, Inventory, Join, Shelf};
+use crate::domain::{Contains, Event, InFlight, Inventory, Join, Shelf};
+use crate::freshness::Freshness;
 use crate::read_model::figures::{self, Known};
 use crate::read_model::in_flight;
 use crate::read_model::items::{self, Named};
@@ -62,10 +64,12 @@ pub(crate) struct Publisher {
     pub database: Database,
     pub log: Arc<dyn EventLog>,
     pub margin: Duration,
+    pub freshness: Arc<Freshness>,
     pub wake: Arc<Wake>,
     /// The ERP's full set was read; from then on, nothing marked means everything published.
     pub complete: Arc<AtomicBool>,
     pub component: Component,
+    pub published: Counter,
     pub clock: Arc<dyn Clock>,
     pub ids: Ids,
 }
@@ -248,6 +252,7 @@ impl Publisher {
             })
         });
         try_join_all(appends).await?;
+        self.published.inc_by(streams.len() as u64);
         Ok(())
     }
 
@@ -262,12 +267,18 @@ impl Publisher {
             unit: known
                 .and_then(|known| known.unit.clone())
                 .or(named.and_then(|named| named.unit.clone())),
-            figures: known.and_then(|known| known.of_variant(mark.variant.as_ref(), self.margin)),
+            figures: known.and_then(|known| {
+                known.of_variant(mark.variant.as_ref(), self.contains(mark, known))
+            }),
             in_flight: lines
                 .filter(|line| line.variant == mark.variant)
                 .cloned()
                 .collect(),
         }
+    }
+
+    fn contains(&self, mark: &Mark, known: &Known) -> Contains {
+        known.contains(self.margin, self.freshness.read_at(&mark.erp))
     }
 
     fn new_event(
@@ -309,7 +320,7 @@ impl Publisher {
             let Some(contains) = rows
                 .figures
                 .get(&mark.item)
-                .map(|known| known.contains(self.margin))
+                .map(|known| self.contains(mark, known))
             else {
                 continue;
             };

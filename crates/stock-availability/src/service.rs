@@ -10,21 +10,23 @@ use millrace_event_store::{
     Database, EventLog, Held, Migrations, Post, StoreError, migrations, while_holding,
 };
 use millrace_service_kit::health::{Component, Health};
+use millrace_service_kit::metrics::Metrics;
 use millrace_service_kit::{Clock, Ids, Shutdown, TaskError, Tasks};
 use millrace_values::Channels;
 use thiserror::Error;
-use tracing::{error, warn};
+use tracing::error;
 
 use crate::config::Config;
+use crate::counts::Counts;
 use crate::freshness::Freshness;
 use crate::inbound::erp_figures::FigureReader;
+use crate::inbound::freshness::FreshnessFollower;
 use crate::inbound::grpc::{Asker, Desk, InFlightSource, Live, StockServer, TooManyChannels};
 use crate::inbound::live_figures::LiveFigures;
 use crate::inbound::mirror::Mirror;
 use crate::inbound::orders::{ItemsAndOrders, TOPICS};
 use crate::index::Shown;
 use crate::publisher::Publisher;
-use crate::read_model::freshness;
 use crate::trouble::chain;
 use crate::wake::Wake;
 
@@ -48,6 +50,7 @@ pub struct Ports {
     pub ids: Ids,
     pub channels: Arc<Channels>,
     pub health: Health,
+    pub metrics: Metrics,
     /// Largest message a client may send.
     pub message_limit: usize,
 }
@@ -75,6 +78,7 @@ pub struct Service {
     /// Cancelled when `run` is asked to stop; open streams look at it.
     stopping: Shutdown,
     components: Components,
+    counts: Counts,
 }
 
 #[derive(Clone)]
@@ -93,6 +97,7 @@ impl Service {
             .check(&[&MIGRATIONS, millrace_event_bus::migrations()])
             .await?;
         let log = ports.database.log().await?;
+        let counts = Counts::new(&ports.metrics);
         let shown = Shown::new();
         let freshness = Freshness::new(
             [ports.erp.code().clone()],
@@ -107,6 +112,7 @@ impl Service {
             std::slice::from_ref(&ports.erp),
             &in_flight,
             config.live_within,
+            &counts,
         );
         let stopping = Shutdown::new();
         let desk = Desk::new(
@@ -131,6 +137,7 @@ impl Service {
             askers,
             stopping,
             components,
+            counts,
         })
     }
 
@@ -153,6 +160,7 @@ impl Service {
             freshness: self.freshness.clone(),
             deducting: Mirror::deducting(&self.ports.channels),
             component: self.components.index.clone(),
+            unreadable: self.counts.unreadable.clone(),
             ids: self.ports.ids.clone(),
         };
         tasks.spawn("mirroring inventories", mirror.run(shutdown.clone()));
@@ -164,10 +172,17 @@ impl Service {
             "joining figures and orders",
             self.joiner().run(shutdown.clone()),
         );
-        tasks.spawn(
-            "following freshness",
-            self.follow_freshness(shutdown.clone()),
-        );
+        let follower = FreshnessFollower {
+            erp: self.ports.erp.code().clone(),
+            database: self.ports.database.clone(),
+            bus: self.ports.bus.clone(),
+            shown: self.shown.clone(),
+            freshness: self.freshness.clone(),
+            every: (self.config.stale_after / 4).max(Duration::from_millis(100)),
+            counts: self.counts.clone(),
+            clock: self.ports.clock.clone(),
+        };
+        tasks.spawn("following freshness", follower.run(shutdown.clone()));
         for asker in self.askers {
             let stop = shutdown.clone();
             tasks.spawn("asking for live figures", async move {
@@ -200,9 +215,11 @@ impl Service {
                 database: ports.database.clone(),
                 freshness: self.freshness.clone(),
                 note_every: self.config.stale_after / 4,
+                margin: self.config.margin,
                 wake: wake.clone(),
                 complete: complete.clone(),
                 component: self.components.figures.clone(),
+                unreadable: self.counts.unreadable.clone(),
                 clock: ports.clock.clone(),
                 ids: ports.ids.clone(),
             },
@@ -210,9 +227,11 @@ impl Service {
                 database: ports.database.clone(),
                 log: self.log.clone(),
                 margin: self.config.margin,
+                freshness: self.freshness.clone(),
                 wake: wake.clone(),
                 complete,
                 component: self.components.publishing.clone(),
+                published: self.counts.published.clone(),
                 clock: ports.clock.clone(),
                 ids: ports.ids.clone(),
             },
@@ -227,50 +246,6 @@ impl Service {
             ),
             bus: ports.bus.clone(),
             components: self.components.clone(),
-        }
-    }
-
-    /// Other pods read the ERP as well; and Kafka may be away without a word.
-    fn follow_freshness(
-        &self,
-        shutdown: Shutdown,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
-        let (database, bus, freshness) = (
-            self.ports.database.clone(),
-            self.ports.bus.clone(),
-            self.freshness.clone(),
-        );
-        let every = (self.config.stale_after / 4).max(Duration::from_millis(100));
-        async move {
-            let mut away = false;
-            loop {
-                tokio::select! {
-                    () = shutdown.cancelled() => return Ok(()),
-                    () = tokio::time::sleep(every) => {}
-                }
-                match freshness::all(&database).await {
-                    Ok(all) => all.iter().for_each(|(erp, at)| freshness.read(erp, *at)),
-                    // Then nothing is known to be fresh, and time does the rest.
-                    Err(StoreError::Closed) => return Ok(()),
-                    Err(_) => {}
-                }
-                match bus.check().await {
-                    Ok(()) if away => {
-                        away = false;
-                        freshness.source_away(false);
-                    }
-                    Ok(()) => {}
-                    Err(error) => {
-                        if !std::mem::replace(&mut away, true) {
-                            warn!(
-                                reason = chain(&error),
-                                "changes may not arrive here, answers are marked stale"
-                            );
-                        }
-                        freshness.source_away(true);
-                    }
-                }
-            }
         }
     }
 }

@@ -159,6 +159,7 @@ impl Foundation {
             ids: self.ids.clone(),
             channels: self.channels.clone(),
             health: self.health.clone(),
+            metrics: self.metrics.clone(),
             message_limit: self.limits.message_bytes(),
         })
     }

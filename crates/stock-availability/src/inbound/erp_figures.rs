@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use millrace_erp::{Cursor, Erp, ErpError, Flow, Observed, Page};
 use millrace_event_store::{Cause, Database, StoreError, Tx, load_cursor, save_cursor};
 use millrace_service_kit::health::Component;
+use millrace_service_kit::metrics::Counter;
 use millrace_service_kit::retry::Backoff;
 use millrace_service_kit::trace::TraceContext;
 use millrace_service_kit::{Clock, Ids, Shutdown};
@@ -43,10 +44,13 @@ pub(crate) struct FigureReader {
     pub freshness: Arc<Freshness>,
     /// How often the time of the last read is written down for other pods.
     pub note_every: Duration,
+    /// For an ERP without row versions: what is older than this is in the figure.
+    pub margin: Duration,
     pub wake: Arc<Wake>,
     /// The full set was read, now or by an earlier process.
     pub complete: Arc<AtomicBool>,
     pub component: Component,
+    pub unreadable: Counter,
     pub clock: Arc<dyn Clock>,
     pub ids: Ids,
 }
@@ -155,6 +159,9 @@ impl FigureReader {
         if !more {
             self.completed();
             self.note(asked_at, noted).await?;
+            if !self.erp.capabilities().await?.change_queue {
+                self.mark_settled(asked_at).await?;
+            }
         }
         Ok(more)
     }
@@ -206,6 +213,7 @@ impl FigureReader {
                     system_id,
                     reason,
                 } => {
+                    self.unreadable.inc();
                     let id = system_id.map(|id| id.to_string()).unwrap_or_default();
                     warn!(
                         entity,
@@ -324,6 +332,24 @@ impl FigureReader {
             marks::put(tx, erp, marked, cause).await?;
             figures::delete(tx, erp, &gone).await?;
         }
+    }
+
+    /// Without row versions time decides, and it passes without a figure being told again.
+    async fn mark_settled(&self, read_at: Timestamp) -> Result<(), StoreError> {
+        let margin = SignedDuration::try_from(self.margin).unwrap_or(SignedDuration::MAX);
+        let settled = read_at.checked_sub(margin).unwrap_or(Timestamp::MIN);
+        let settled = millrace_values::Timestamp(settled);
+        let mut connection = self.database.pool().acquire().await?;
+        let due = in_flight::older_than(&mut connection, self.erp.code(), settled).await?;
+        drop(connection);
+        if due.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.database.begin().await?;
+        marks::put(&mut tx, self.erp.code(), due, &self.cause()).await?;
+        tx.commit().await?;
+        self.wake.up();
+        Ok(())
     }
 
     /// Everything the ERP had at `at` is known.

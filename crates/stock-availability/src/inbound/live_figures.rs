@@ -45,7 +45,7 @@ impl InFlightSource for LiveFigures {
                 let now = join(&Join {
                     number: Some(known.number.clone()),
                     unit: known.unit.clone(),
-                    figures: known.of_variant(variant.as_ref(), self.margin),
+                    figures: known.of_variant(variant.as_ref(), known.contains(self.margin, None)),
                     in_flight: in_flight.cloned().collect(),
                 });
                 if let Some(now) = now {

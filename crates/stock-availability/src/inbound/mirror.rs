@@ -8,6 +8,7 @@ use millrace_contract::inventories::v1 as wire;
 use millrace_event_bus::{Bus, BusError, Mirrored};
 use millrace_event_store::Recorded;
 use millrace_service_kit::health::Component;
+use millrace_service_kit::metrics::Counter;
 use millrace_service_kit::retry::Backoff;
 use millrace_service_kit::{Ids, Shutdown};
 use millrace_values::{ChannelCode, Channels, SystemId};
@@ -28,6 +29,7 @@ pub(crate) struct Mirror {
     /// Channels whose own orders are kept apart.
     pub deducting: BTreeSet<ChannelCode>,
     pub component: Component,
+    pub unreadable: Counter,
     pub ids: Ids,
 }
 
@@ -55,7 +57,7 @@ impl Mirror {
                 () = shutdown.cancelled() => return Ok(()),
                 ended = self.follow(&target, &mut backoff) => ended,
             };
-            self.freshness.source_away(true);
+            self.freshness.mirror_away(true);
             let reason = match &ended {
                 Ok(()) => "the topic's stream ended".to_owned(),
                 Err(error) => chain(error),
@@ -87,7 +89,7 @@ impl Mirror {
                     }
                     caught_up = true;
                     backoff.succeeded();
-                    self.freshness.source_away(false);
+                    self.freshness.mirror_away(false);
                     self.component.ready();
                     info!(
                         count = self.shown.index().len(),
@@ -101,6 +103,7 @@ impl Mirror {
                         Target::Next(_) | Target::Shown => self.take(recorded, None),
                     },
                     Err(unreadable) => {
+                        self.unreadable.inc();
                         warn!(
                             key = unreadable.key,
                             reason = unreadable.reason,
@@ -115,6 +118,7 @@ impl Mirror {
 
     fn take(&self, recorded: &Recorded, next: Option<&Index>) {
         if let Err(reason) = self.apply(recorded, next) {
+            self.unreadable.inc();
             warn!(
                 key = recorded.event.key,
                 reason, "an inventory cannot be used, the last one stays"

@@ -80,14 +80,13 @@ impl Known {
             && self.figures == other.figures
     }
 
-    pub fn contains(&self, margin: Duration) -> Contains {
+    /// `read_at`: everything the ERP had then is known. Without row versions, a figure that did not change until then contains
+    /// what happened until then, less the margin.
+    pub fn contains(&self, margin: Duration, read_at: Option<jiff::Timestamp>) -> Contains {
         let margin = jiff::SignedDuration::try_from(margin).unwrap_or(jiff::SignedDuration::MAX);
-        let settled = self
-            .stamp
-            .as_of
-            .0
-            .checked_sub(margin)
-            .unwrap_or(jiff::Timestamp::MIN);
+        let as_of = self.stamp.as_of.0;
+        let valid_at = read_at.map_or(as_of, |read_at| read_at.max(as_of));
+        let settled = valid_at.checked_sub(margin).unwrap_or(jiff::Timestamp::MIN);
         Contains {
             boundary: self.stamp.boundary,
             settled: Timestamp(settled),
@@ -96,7 +95,7 @@ impl Known {
     }
 
     /// The figures of one variant; `None`: it has none.
-    pub fn of_variant(&self, variant: Option<&VariantCode>, margin: Duration) -> Option<Figures> {
+    pub fn of_variant(&self, variant: Option<&VariantCode>, contains: Contains) -> Option<Figures> {
         let parts = self
             .figures
             .iter()
@@ -109,10 +108,10 @@ impl Known {
                 safety_stock: figure.safety_stock,
             });
         let parts: Vec<Part> = parts.collect();
-        (!parts.is_empty()).then(|| Figures {
+        (!parts.is_empty()).then_some(Figures {
             parts,
             as_of: self.stamp.as_of,
-            contains: self.contains(margin),
+            contains,
         })
     }
 

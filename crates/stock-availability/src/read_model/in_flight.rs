@@ -2,7 +2,7 @@
 
 use millrace_event_store::{Dialect, StoreError, Tx};
 use millrace_values::{
-    ChannelCode, ErpCode, LocationCode, OrderNumber, Sku, SystemId, VariantCode,
+    ChannelCode, ErpCode, LocationCode, OrderNumber, Sku, SystemId, Timestamp, VariantCode,
 };
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, FromRow, Row};
@@ -112,6 +112,25 @@ pub async fn of_items(
         );
     }
     Ok(found)
+}
+
+/// Items and variants with lines whose document or goods are older than `settled`.
+pub async fn older_than(
+    db: &mut AnyConnection,
+    erp: &ErpCode,
+    settled: Timestamp,
+) -> Result<Vec<(SystemId, Option<VariantCode>)>, StoreError> {
+    let sql = include_str!("in_flight_older_than.sql");
+    let rows: Vec<(String, String)> = sqlx::query_as(sql)
+        .bind(erp.as_str())
+        .bind(micros(settled))
+        .fetch_all(db)
+        .await?;
+    let row = |(id, variant): (String, String)| {
+        let variant = VariantCode::parse_optional(&variant).map_err(|_| broken("variant"))?;
+        Ok((item(&id)?, variant))
+    };
+    rows.into_iter().map(row).collect()
 }
 
 /// Lines of this number that had no item belong to this one.

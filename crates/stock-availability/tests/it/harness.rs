@@ -49,7 +49,12 @@ impl tonic::service::Interceptor for Bearer {
 }
 
 pub async fn simulator() -> Simulator {
+    simulator_with(true).await
+}
+
+pub async fn simulator_with(companion: bool) -> Simulator {
     let config = SimulatorConfig {
+        companion,
         webhook_delay: Duration::from_millis(20),
         ..SimulatorConfig::default()
     };
@@ -58,6 +63,10 @@ pub async fn simulator() -> Simulator {
 }
 
 pub fn adapter(simulator: &Simulator) -> Arc<BusinessCentral> {
+    adapter_at_level(simulator, "companion")
+}
+
+pub fn adapter_at_level(simulator: &Simulator, level: &str) -> Arc<BusinessCentral> {
     let settings: Settings = serde_json::from_value(json!({
         "code": "bc-main",
         "address": format!("{}/v2.0", simulator.url()),
@@ -69,7 +78,8 @@ pub fn adapter(simulator: &Simulator) -> Arc<BusinessCentral> {
         "local_currency": "EUR",
         "default_location": "MAIN",
         "limits": { "timeout": "5s", "write_timeout": "5s" },
-        "reading": { "page_size": 20, "queue_interval": "50ms" },
+        "reading": { "page_size": 20, "queue_interval": "50ms", "poll_interval": "50ms", "overlap": "5s" },
+        "level": level,
     }))
     .unwrap();
     Arc::new(BusinessCentral::connect(settings, Arc::new(SystemClock), Ids::random()).unwrap())
@@ -118,6 +128,7 @@ pub async fn start(
         ids: Ids::random(),
         channels: Arc::new(channels()),
         health: health.clone(),
+        metrics: Metrics::default(),
         message_limit: Limits::default().message_bytes(),
     };
     let service = Service::build(config, ports).await.unwrap();

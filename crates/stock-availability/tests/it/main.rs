@@ -1,6 +1,9 @@
 //! The service in-process against the real simulator: its database in memory, the embedded bus, a generated gRPC client
 //! over loopback. A few on a real PostgreSQL and Kafka.
 
+#![cfg(test)]
+#![cfg(test)]
+
 mod harness;
 mod in_flight;
 mod life;
@@ -8,4 +11,5 @@ mod lookups;
 mod orders;
 mod pods;
 mod refusals;
+mod standard;
 mod watching;

@@ -95,7 +95,6 @@ impl Desk {
     }
 
     /// The channel's window, if the question may be asked.
-    #[expect(clippy::result_large_err, reason = "tonic's own error type")]
     pub fn admit(&self, caller: &Caller, asked: &Asked) -> Result<Arc<Window>, Status> {
         let channel = asked.channel();
         caller.may(SCOPE, channel)?;

@@ -13,6 +13,7 @@ use millrace_erp::stock::{StockKey, StockObserved};
 use millrace_erp::{Erp, ErpError};
 use millrace_event_store::StoreError;
 use millrace_service_kit::Shutdown;
+use millrace_service_kit::metrics::Counter;
 use millrace_values::{ErpCode, Sku, VariantCode};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
@@ -24,6 +25,7 @@ use super::answer::{Answer, Locations};
 use super::desk::{Desk, Window};
 use super::question::{Asked, Question};
 use super::reply::{Reply, Scribe};
+use crate::counts::Counts;
 use crate::domain::Inventory;
 use crate::index::{Reading, SumOnly};
 use crate::wire::parts;
@@ -64,6 +66,8 @@ pub struct Asker {
     in_flight: Arc<dyn InFlightSource>,
     asks: mpsc::Receiver<Ask>,
     within: Duration,
+    asked: Counter,
+    failed: Counter,
 }
 
 #[derive(Debug, Error)]
@@ -78,10 +82,11 @@ enum LiveError {
 
 impl Live {
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         erps: &[Arc<dyn Erp>],
         in_flight: &Arc<dyn InFlightSource>,
         within: Duration,
+        counts: &Counts,
     ) -> (Self, Vec<Asker>) {
         let mut doors = HashMap::new();
         let mut askers = Vec::new();
@@ -93,6 +98,8 @@ impl Live {
                 in_flight: in_flight.clone(),
                 asks,
                 within,
+                asked: counts.live.clone(),
+                failed: counts.live_failed.clone(),
             });
         }
         (Self { doors, within }, askers)
@@ -129,6 +136,7 @@ impl Asker {
             if waiting.is_empty() {
                 continue;
             }
+            self.asked.inc();
             match self.ask(waiting.keys().cloned().collect()).await {
                 Ok(figures) => {
                     if std::mem::take(&mut failing) {
@@ -142,6 +150,7 @@ impl Asker {
                     }
                 }
                 Err(error) => {
+                    self.failed.inc();
                     // Dropping the senders makes the callers fall back at once.
                     if !std::mem::replace(&mut failing, true) {
                         let cause = &error as &dyn std::error::Error;

@@ -114,7 +114,6 @@ impl Asked {
 
     /// # Errors
     /// `INVALID_ARGUMENT` names the field.
-    #[expect(clippy::result_large_err, reason = "tonic's own error type")]
     pub fn check(&self) -> Result<(), Status> {
         if self.shape.repeats() && !(1..=MOST).contains(&self.count) {
             let why = format!("must be 1 to {MOST}, not {}", self.count);
@@ -139,7 +138,6 @@ impl Asked {
         }
     }
 
-    #[expect(clippy::result_large_err, reason = "tonic's own error type")]
     fn check_codes(&self) -> Result<(), Status> {
         for (at, (number, variant)) in self.questions().enumerate() {
             if !is_plain(number) {

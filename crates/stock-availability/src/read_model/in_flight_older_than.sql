@@ -1,0 +1,3 @@
+SELECT DISTINCT item, variant
+FROM in_flight
+WHERE erp = $1 AND item <> '' AND (shipped_at <= $2 OR document_at <= $2)
