@@ -64,6 +64,21 @@
 //! * A lost position or a rebuilt log ("resync needed") makes a state topic start again from its beginning: all that is
 //!   still true is delivered again. A fact topic stalls visibly ([`list_stalled`]) until somebody says [`restart_stalled`].
 //!
+//! Two adapters keep the same promises, held to one contract suite: [`EmbeddedBus`] inside one process (nothing is copied:
+//! readers read the logs' own feeds) and [`KafkaBus`] between processes. A service takes an `Arc<dyn Bus>`; the binary chooses:
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use millrace_event_bus::{Bus, BusError, EmbeddedBus, KafkaBus, KafkaSettings};
+//! # async fn choose(kafka: Option<KafkaSettings>, holder: String) -> Result<Arc<dyn Bus>, BusError> {
+//! let Some(settings) = kafka else { return Ok(Arc::new(EmbeddedBus::new())) };
+//! let bus = KafkaBus::new(settings, holder)?; // `holder`: this process, unique among all on the cluster
+//! bus.create_topics().await?;                  // `millrace migrate`; relays and readers make what is missing, too
+//! # Ok(Arc::new(bus)) }
+//! ```
+//!
+//! [`Consumer::meter`] and [`KafkaBus::relays`] are what metrics read.
+//!
 //! Who needs a whole topic in memory takes [`Bus::mirror`] instead: latest of every key, `CaughtUp`, then live.
 
 mod bus;

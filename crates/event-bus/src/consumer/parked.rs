@@ -228,9 +228,9 @@ pub async fn list_stalled(database: &Database) -> Result<Vec<Stalled>, StoreErro
 /// Where a stalled partition goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum From {
-    /// Everything that is there, again: the handler must know repeats by event id.
+    /// Everything that is there. What was taken already in this life of the log is not taken again.
     Beginning,
-    /// Where it stopped: only what is new.
+    /// Where it stopped, or, when that is gone, with the oldest that is there.
     Here,
 }
 

@@ -112,10 +112,14 @@ impl Worker {
         let Some(own) = self.own.get(partition) else {
             return Ok(());
         };
-        let seen = at.as_ref().map(|at| Seen {
-            number: 0,
-            ..Seen::at(at)
-        });
+        // The same life of the log: what was taken of it is still known as taken, wherever it stands now.
+        let seen = match &at {
+            Some(at) => Some(Seen {
+                number: 0,
+                ..Seen::at(at)
+            }),
+            None => own.mark.seen.clone(),
+        };
         let facts = topics::named(partition.topic)
             .is_some_and(|topic| matches!(topic.kind, Kind::Facts { .. }));
         let mark = if facts {

@@ -296,16 +296,7 @@ async fn facts_that_kafka_no_longer_has_are_told_and_never_skipped_silently() {
     let world = world(&bootstrap);
     let (log, sink) = (world.log().await, world.sink().await);
     let relay = world.relay(&log).await;
-    let consumer = || {
-        world.consumer(
-            &["webshop-orders"],
-            &sink,
-            Arc::new(Obedient {
-                idempotent: true,
-                ..Obedient::default()
-            }),
-        )
-    };
+    let consumer = || world.consumer(&["webshop-orders"], &sink, Arc::new(Obedient::default()));
     let (running, _) = world.consume(consumer());
     append(&log, (0..4).map(|n| order(&log, "o", &format!("{n}")))).await;
     taken(&sink, 4).await;
@@ -374,16 +365,7 @@ async fn a_kafka_that_lost_its_topics_is_filled_again_from_the_log() {
     let world = world(&bootstrap);
     let (log, sink) = (world.log().await, world.sink().await);
     let relay = world.relay(&log).await;
-    let consumer = || {
-        world.consumer(
-            &["items"],
-            &sink,
-            Arc::new(Obedient {
-                idempotent: true,
-                ..Obedient::default()
-            }),
-        )
-    };
+    let consumer = || world.consumer(&["items"], &sink, Arc::new(Obedient::default()));
     let (running, _) = world.consume(consumer());
     append(
         &log,
@@ -420,6 +402,11 @@ async fn a_kafka_that_lost_its_topics_is_filled_again_from_the_log() {
         whole(&*world.bus, "items").await.1.len(),
         41,
         "and everything else is there again"
+    );
+    assert_eq!(
+        handler::taken(&sink).await.len(),
+        41,
+        "what was taken before is not taken again"
     );
     assert!(meter.read().resyncs > 0);
     running.stop().await;
