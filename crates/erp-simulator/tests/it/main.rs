@@ -9,6 +9,7 @@ mod faults;
 mod keeping;
 mod limits;
 mod odata;
+mod promises;
 mod rig;
 mod rules;
 mod standard;
