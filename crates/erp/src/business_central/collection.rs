@@ -6,9 +6,11 @@ use serde_json::value::RawValue;
 use url::Url;
 use uuid::Uuid;
 
+use super::cursor::resync;
 use super::governor::Priority;
 use super::http::{Answer, Call, Http};
 use super::odata::{KEYS, Query, Rows, Value};
+use super::problem::Failure;
 use crate::{ErpError, Observed};
 
 /// Requests of one read that go side by side; the governor allows five in all.
@@ -23,13 +25,31 @@ pub(crate) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    pub async fn page(&self, url: Url) -> Result<(Rows, Answer), ErpError> {
+    pub async fn page(&self, url: Url) -> Result<(Rows, Answer), Failure> {
         let answer = self
             .http
             .send(&Call::get(url, self.priority).paged(self.page_size))
             .await?;
         let rows = answer.json()?;
         Ok((rows, answer))
+    }
+
+    /// The page a reader stands at; a link that leads nowhere any more means to begin anew.
+    pub async fn page_at(
+        &self,
+        start: Url,
+        next: Option<&str>,
+    ) -> Result<(Rows, Answer), ErpError> {
+        let url = match next {
+            Some(link) => self.http.follow(link)?,
+            None => start,
+        };
+        self.page(url).await.map_err(|failure| match failure {
+            Failure::Problem(problem) if next.is_some() && problem.lost_its_place() => {
+                resync("business central no longer knows the next page")
+            }
+            failure => failure.into(),
+        })
     }
 
     /// Every row, following the links.

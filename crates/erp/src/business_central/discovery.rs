@@ -46,7 +46,14 @@ pub(crate) struct Info {
     pub local_currency_code: String,
 }
 
-pub(crate) async fn discover(http: &Http, wanted: &str, level: Level) -> Result<Tenant, ErpError> {
+/// `had_companion`: it was there before. Then it is being upgraded, not gone: falling back to the standard level would read
+/// everything anew, twice.
+pub(crate) async fn discover(
+    http: &Http,
+    wanted: &str,
+    level: Level,
+    had_companion: bool,
+) -> Result<Tenant, ErpError> {
     let company = find_company(http, wanted).await?;
     let companion = match level {
         Level::Standard => None,
@@ -56,6 +63,13 @@ pub(crate) async fn discover(http: &Http, wanted: &str, level: Level) -> Result<
         return Err(ErpError::Denied(
             "the companion extension is not installed".into(),
         ));
+    }
+    if companion.is_none() && had_companion {
+        let reason = "the companion extension is not there for now".into();
+        return Err(ErpError::Away {
+            reason,
+            retry_after: None,
+        });
     }
     Ok(Tenant { company, companion })
 }

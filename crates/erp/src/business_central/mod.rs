@@ -63,6 +63,8 @@ pub struct BusinessCentral {
     tenant: tokio::sync::Mutex<Option<(Arc<Tenant>, Instant)>>,
     /// What the last discovery found; decides how often a reader looks.
     has_companion: AtomicBool,
+    /// It was found since the process began.
+    had_companion: AtomicBool,
     locations: Mutex<Option<(Arc<Vec<String>>, Instant)>>,
 }
 
@@ -93,6 +95,7 @@ impl BusinessCentral {
                 &settings.client_id,
                 settings.client_secret.expose(),
             ),
+            had_companion: AtomicBool::new(false),
             settings,
             http,
             governor,
@@ -124,10 +127,14 @@ impl BusinessCentral {
             return Ok(tenant.clone());
         }
         let previous = known.as_ref().map(|(tenant, _)| tenant.clone());
-        match discovery::discover(&self.http, &self.settings.company, self.settings.level).await {
+        let (company, level) = (&self.settings.company, self.settings.level);
+        let had_companion = self.had_companion.load(Ordering::Relaxed);
+        match discovery::discover(&self.http, company, level, had_companion).await {
             Ok(tenant) => {
-                self.has_companion
-                    .store(tenant.companion.is_some(), Ordering::Relaxed);
+                let has_companion = tenant.companion.is_some();
+                self.has_companion.store(has_companion, Ordering::Relaxed);
+                self.had_companion
+                    .fetch_or(has_companion, Ordering::Relaxed);
                 let described = discovery::capabilities(&tenant).description;
                 if previous.is_none() {
                     info!(erp = %self.settings.code, company = %tenant.company, "erp {} is {described}", self.settings.code);

@@ -77,6 +77,11 @@ impl Problem {
         self.status == 404
     }
 
+    /// A link to a further page that leads nowhere any more.
+    pub fn lost_its_place(&self) -> bool {
+        matches!(self.status, 400 | 404 | 410)
+    }
+
     /// Somebody else changed the record meanwhile.
     pub fn is_stale(&self) -> bool {
         matches!(self.status, 409 | 412) && !self.is_contradiction()
@@ -111,6 +116,10 @@ impl Problem {
                     .into(),
             ),
             408 | 429 | 502 | 503 | 504 => Self::away(status, retry_after),
+            // A page that is not there is an extension that is being upgraded or a company that was renamed: nothing about the
+            // request itself.
+            404 => Self::away(status, retry_after),
+            405 => ErpError::Denied("the api is switched off in business central".into()),
             // BC's own failure, unless its business rules spoke.
             500 if !code.starts_with("Application_") => Self::away(status, retry_after),
             _ => ErpError::Refused {
@@ -156,6 +165,11 @@ mod tests {
         assert!(error(504, "Application_GatewayTimeout").is_transient());
         assert!(Problem::read(504, None, b"").leaves_open());
         assert!(!Problem::read(503, None, b"").leaves_open());
+    }
+
+    #[test]
+    fn a_page_that_is_missing_for_now_refuses_nothing() {
+        assert!(error(404, "BadRequest_NotFound").is_transient());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What goes wrong on the way: overload, outages, tokens, settings.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use millrace_erp::business_central::Level;
@@ -8,7 +10,7 @@ use millrace_erp_simulator::faults::{Kind, Rule};
 use millrace_erp_simulator::{Budget, Config};
 
 use crate::mirror::{Mirror, assert_equal};
-use crate::world::{adapter, settings, world, world_with};
+use crate::world::{World, adapter, settings, world, world_with};
 
 #[tokio::test]
 async fn throttling_slows_a_read_and_does_not_spoil_it() {
@@ -285,4 +287,64 @@ async fn who_insists_on_the_companion_is_told_that_it_is_not_there() {
     auto.level = Level::Auto;
     let capabilities = adapter(auto).capabilities().await.unwrap();
     assert_eq!(capabilities.description, "business central, standard");
+}
+
+/// An extension that is being upgraded is away for a while; nothing falls back to the other level meanwhile, and an order is
+/// not taken for refused.
+#[tokio::test]
+async fn a_companion_that_vanishes_for_a_while_is_waited_for() {
+    let world = world().await;
+    let upgrading = Arc::new(AtomicBool::new(false));
+    let mut through = settings(&world.simulator);
+    through.address = format!("{}/v2.0", front_of(&world, upgrading.clone()).await);
+    through.level = Level::Auto;
+    let erp = adapter(through);
+    let mut mirror = Mirror::default();
+    mirror.catch_up(&*erp, Flow::Items).await;
+    upgrading.store(true, Ordering::Relaxed);
+    let cursor = mirror.cursor(Flow::Items);
+    let error = erp.read(Flow::Items, cursor.as_ref()).await.unwrap_err();
+    assert!(matches!(error, ErpError::Away { .. }), "{error}");
+    let channel = millrace_values::ChannelCode::parse("furniture-de").unwrap();
+    let number = millrace_values::OrderNumber::parse("1").unwrap();
+    let error = erp.find_order(&channel, &number).await.unwrap_err();
+    assert!(matches!(error, ErpError::Away { .. }), "{error}");
+    upgrading.store(false, Ordering::Relaxed);
+    mirror.catch_up(&*erp, Flow::Items).await;
+    assert_eq!(mirror.resyncs, 0);
+}
+
+/// A front of the simulator, behind which the companion's pages vanish while the switch is on.
+async fn front_of(world: &World, upgrading: Arc<AtomicBool>) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let front = format!("http://{}", listener.local_addr().unwrap());
+    let (behind, own) = (world.simulator.url(), front.clone());
+    let client = reqwest::Client::new();
+    let pass = move |request: axum::extract::Request| {
+        let (behind, own, client, upgrading) = (
+            behind.clone(),
+            own.clone(),
+            client.clone(),
+            upgrading.clone(),
+        );
+        async move {
+            let path = request.uri().path_and_query().unwrap().to_string();
+            if upgrading.load(Ordering::Relaxed) && path.contains("/millrace/commerce/") {
+                return (axum::http::StatusCode::NOT_FOUND, String::new());
+            }
+            let headers = request.headers().clone();
+            let answer = client
+                .get(format!("{behind}{path}"))
+                .headers(headers)
+                .send()
+                .await
+                .unwrap();
+            let status = answer.status();
+            // Links lead to the front, as they would behind a gateway.
+            (status, answer.text().await.unwrap().replace(&behind, &own))
+        }
+    };
+    let routes = axum::Router::new().fallback(pass);
+    tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+    front
 }

@@ -120,17 +120,7 @@ impl CompanionLevel<'_> {
         } else {
             "items"
         };
-        let url = match next {
-            Some(link) => self.http.follow(link)?,
-            None => self.url(page),
-        };
-        let (rows, _) = reader.page(url).await.map_err(|error| match error {
-            // The link outlived its page; nothing else can be refused here.
-            ErpError::Refused { .. } if next.is_some() => {
-                resync("business central no longer knows the next page")
-            }
-            error => error,
-        })?;
+        let (rows, _) = reader.page_at(self.url(page), next).await?;
         let observations = match flow {
             Flow::Customers => rows.value.iter().map(|raw| observe_customer(raw)).collect(),
             Flow::Items | Flow::Prices | Flow::Stock | Flow::Documents => {

@@ -179,20 +179,10 @@ impl StandardLevel<'_> {
         } else {
             "items"
         };
-        let url = match next {
-            Some(link) => self.http.follow(link)?,
-            None => self.url(page),
-        };
         let (rows, answer) = self
             .reader(Priority::Bulk)
-            .page(url)
-            .await
-            .map_err(|error| match error {
-                ErpError::Refused { .. } if next.is_some() => {
-                    resync("business central no longer knows the next page")
-                }
-                error => error,
-            })?;
+            .page_at(self.url(page), next)
+            .await?;
         let read_at = answer.date.map_or(self.now, Timestamp);
         let began = began.unwrap_or(read_at);
         let stand = Stand {
@@ -262,18 +252,15 @@ impl StandardLevel<'_> {
             return Err(resync("the cursor names a page that is not polled"));
         };
         let bound = self.bound(poll.since);
-        let url = match poll
+        let start = Query::new()
+            .at_least(MODIFIED, &Value::Moment(bound))
+            .order_by(MODIFIED)
+            .on(self.url(source.page));
+        let next = poll
             .under_way
             .as_ref()
-            .and_then(|under_way| under_way.next.as_deref())
-        {
-            Some(link) => self.http.follow(link)?,
-            None => Query::new()
-                .at_least(MODIFIED, &Value::Moment(bound))
-                .order_by(MODIFIED)
-                .on(self.url(source.page)),
-        };
-        let (rows, answer) = self.reader(Priority::Follow).page(url).await?;
+            .and_then(|under_way| under_way.next.as_deref());
+        let (rows, answer) = self.reader(Priority::Follow).page_at(start, next).await?;
         let read_at = answer.date.map_or(self.now, Timestamp);
         let began = poll
             .under_way
