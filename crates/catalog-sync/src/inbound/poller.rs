@@ -11,7 +11,7 @@ use millrace_service_kit::health::Component;
 use millrace_service_kit::retry::Backoff;
 use millrace_service_kit::trace::TraceContext;
 use millrace_service_kit::{Clock, Ids, Shutdown};
-use millrace_values::SystemId;
+use millrace_values::{ErpCode, SystemId};
 use thiserror::Error;
 use tracing::{error, info, warn};
 
@@ -20,6 +20,9 @@ use crate::domain::prices::Command as PriceCommand;
 use crate::inbound::recorder::{Act, RecordError, Recorder};
 use crate::inbound::{items, prices};
 use crate::read_model::{self, Catalog, Progress, UnreadableRecord};
+
+/// Between two looks whether the items have been read for the first time.
+const LOOK_FOR_ITEMS: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Error)]
 enum StepError {
@@ -55,10 +58,7 @@ pub(crate) struct Poller {
 impl Poller {
     /// Name of the lease and of the cursor.
     pub(crate) fn name(&self) -> String {
-        match self.reads {
-            Reads::Items => format!("items/{}", self.erp.code()),
-            Reads::Prices => format!("prices/{}", self.erp.code()),
-        }
+        name(self.reads, self.erp.code())
     }
 
     fn flow(&self) -> Flow {
@@ -76,6 +76,9 @@ impl Poller {
     /// Reads until the lease is lost or shutdown is asked.
     pub(crate) async fn read(&self, held: &Held, stop: &Shutdown) {
         self.ready_if_read_before().await;
+        if self.reads == Reads::Prices && !self.items_read(stop).await {
+            return;
+        }
         let mut hints = self.erp.hints(self.flow());
         let mut backoff = Backoff::neighbour(self.ids.clone());
         let mut hinting = true;
@@ -107,9 +110,30 @@ impl Poller {
         }
     }
 
+    /// Waits for the first full read of the items: whoever takes prices would have to keep each until its item arrives. `false`: asked
+    /// to stop.
+    async fn items_read(&self, stop: &Shutdown) -> bool {
+        let items = compared_name(&name(Reads::Items, self.erp.code()));
+        loop {
+            match load_cursor(&self.database, &items).await {
+                Ok(Some(_)) => return true,
+                Ok(None) => {
+                    _ = self
+                        .component
+                        .trouble("waits for the first full read of the items")
+                }
+                Err(error) => _ = self.trouble(&error.into()),
+            }
+            tokio::select! {
+                () = stop.cancelled() => return false,
+                () = tokio::time::sleep(LOOK_FOR_ITEMS) => {}
+            }
+        }
+    }
+
     /// A full set that was read once can be served, also while the ERP is away.
     async fn ready_if_read_before(&self) {
-        if let Ok(Some(_)) = load_cursor(&self.database, &self.compared_name()).await {
+        if let Ok(Some(_)) = load_cursor(&self.database, &compared_name(&self.name())).await {
             self.component.ready();
         }
     }
@@ -305,16 +329,12 @@ impl Poller {
                 }
             }
         }
-        let progress = Progress::compared(&self.compared_name(), self.clock.now());
+        let progress = Progress::compared(&compared_name(&self.name()), self.clock.now());
         Ok(read_model::save_progress(&self.database, progress).await?)
     }
 
-    fn compared_name(&self) -> String {
-        format!("{}/compared", self.name())
-    }
-
     async fn comparison_is_due(&self) -> Result<bool, StepError> {
-        let last = load_cursor(&self.database, &self.compared_name()).await?;
+        let last = load_cursor(&self.database, &compared_name(&self.name())).await?;
         let last = last.and_then(|text| text.parse::<jiff::Timestamp>().ok());
         let Some(last) = last else { return Ok(true) };
         let age = self.clock.now().duration_since(last);
@@ -347,6 +367,18 @@ impl Poller {
         }
         Ok(())
     }
+}
+
+fn name(reads: Reads, erp: &ErpCode) -> String {
+    match reads {
+        Reads::Items => format!("items/{erp}"),
+        Reads::Prices => format!("prices/{erp}"),
+    }
+}
+
+/// The cursor that says when the flow `name` was compared last; it is not there before the first full read has ended.
+fn compared_name(name: &str) -> String {
+    format!("{name}/compared")
 }
 
 fn item_seen(item: ItemObserved) -> items::Seen {

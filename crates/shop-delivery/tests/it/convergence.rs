@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use millrace_contract::changes::v1::start::At;
 use millrace_event_store::NewEvent;
-use millrace_test_rig::{rounds, seeds};
+use millrace_test_rig::{rounds, seeds, until};
 
-use crate::harness::{Shown, World, apply, furniture};
+use crate::harness::{PATIENCE, Shown, World, apply, furniture};
 use crate::source::*;
 
 const GROUPS: [&str; 3] = ["", "DEALER", "STAFF"];
@@ -108,14 +108,26 @@ async fn readers_end_up_with_exactly_what_the_channel_may_see() {
         }
         let wanted = truth.visible();
         world.until_shown(&wanted).await;
-        let (changes, _) = world.subscribe(At::Beginning(true)).await.caught_up().await;
-        let mut followed = Shown::new();
-        for change in &changes {
-            apply(&mut followed, change);
-        }
-        assert_eq!(followed, wanted, "seed {seed}");
+        // The feed may pass through the wanted state on its way: the follower has until it is there to stay.
+        until(
+            PATIENCE,
+            &format!("seed {seed}: a follower knows the same"),
+            async || (followed(&world).await == wanted).then_some(()),
+        )
+        .await;
+        world.until_shown(&wanted).await;
         world.end().await;
     }
+}
+
+/// What somebody knows who read every change from the first on.
+async fn followed(world: &World) -> Shown {
+    let (changes, _) = world.subscribe(At::Beginning(true)).await.caught_up().await;
+    let mut followed = Shown::new();
+    for change in &changes {
+        apply(&mut followed, change);
+    }
+    followed
 }
 
 /// Numbers that look random and are the same for the same seed.
