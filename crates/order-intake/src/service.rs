@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use millrace_contract::order::v1::order_admin_service_server::OrderAdminServiceServer;
 use millrace_contract::order::v1::order_service_server::OrderServiceServer;
-use millrace_erp::Erp;
+use millrace_erp::{Erp, Flow};
+use millrace_erp_reader::Reader;
 use millrace_event_bus::{Bus, BusError, Consumer, Routes, consume};
 use millrace_event_store::{
-    Database, EventLog, Migrations, Post, Sealer, StoreError, migrations, project, while_holding,
+    Database, EventLog, Migrations, Sealer, StoreError, migrations, project,
 };
 use millrace_service_kit::health::{Component, Health};
 use millrace_service_kit::metrics::{Counter, Gauge, Metrics};
@@ -180,14 +181,10 @@ impl Service {
             consume(ports.bus.clone(), consumer, shutdown.clone()),
         );
         tasks.spawn("posting orders", self.poster().run(shutdown.clone()));
+        let (reader, documents) = (self.reader(), Arc::new(self.documents()));
         tasks.spawn(
             "reading the erp's documents",
-            follow(
-                self.log.clone(),
-                self.documents(),
-                self.post(),
-                shutdown.clone(),
-            ),
+            reader.follow(documents, shutdown.clone()),
         );
         let (bus, log, stop) = (ports.bus.clone(), self.log.clone(), shutdown.clone());
         tasks.spawn("publishing orders", async move {
@@ -230,41 +227,29 @@ impl Service {
     fn documents(&self) -> Documents {
         let ports = &self.ports;
         Documents {
-            erp: ports.erp.clone(),
+            erp: ports.erp.code().clone(),
             orders: self.desk.orders.clone(),
             database: ports.database.clone(),
             clock: ports.clock.clone(),
             ids: ports.ids.clone(),
-            component: self.documents.clone(),
             foreign: self.foreign.clone(),
         }
     }
 
-    fn post(&self) -> Post {
+    fn reader(&self) -> Reader {
         let ports = &self.ports;
-        Post {
-            lease: format!("documents/{}", ports.erp.code()),
+        Reader {
+            flow: Flow::Documents,
+            name: format!("documents/{}", ports.erp.code()),
             holder: ports.ids.uuid_at(ports.clock.now()).to_string(),
-            ttl: self.config.takeover_after,
+            erp: ports.erp.clone(),
+            database: ports.database.clone(),
+            log: self.log.clone(),
+            clock: ports.clock.clone(),
+            ids: ports.ids.clone(),
+            component: self.documents.clone(),
+            takeover_after: self.config.takeover_after,
+            compare_every: None,
         }
     }
-}
-
-async fn follow(
-    log: Arc<dyn EventLog>,
-    documents: Documents,
-    post: Post,
-    shutdown: Shutdown,
-) -> Result<(), StoreError> {
-    let documents = &documents;
-    while_holding(
-        &log,
-        &post,
-        &shutdown,
-        || documents.stand_by(),
-        |held, stop| async move {
-            documents.follow(&held, &stop).await;
-        },
-    )
-    .await
 }
