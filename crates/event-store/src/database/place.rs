@@ -115,7 +115,8 @@ impl PostgresPlace {
             .append_pair("options[search_path]", &schema);
         let options = PgConnectOptions::from_str(url.as_str())?.options(BY_INDEX);
         let pool = PgPoolOptions::new()
-            .max_connections(4)
+            .max_connections(6)
+            .idle_timeout(Duration::from_secs(60))
             .acquire_timeout(Duration::from_secs(10))
             .connect_with(options.clone())
             .await?;
@@ -193,10 +194,21 @@ impl SqlitePlace {
 
 impl Hold {
     fn release(&self) {
-        self.lock
+        if let Some(lock) = self
+            .lock
             .lock()
             .expect("no holder of this lock panics")
-            .take();
+            .take()
+        {
+            // Said, not only closed: a child that is just being started has a copy of the handle for a moment.
+            let _ = lock.unlock();
+        }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.release();
     }
 }
 

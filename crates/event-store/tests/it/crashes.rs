@@ -66,7 +66,7 @@ async fn a_child_writes_until_it_is_killed() {
     drop(callers);
 }
 
-fn child(who: &str, settings: &DatabaseSettings) -> Child {
+fn child_command(who: &str, settings: &DatabaseSettings) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args([
         "crashes::a_child_writes_until_it_is_killed",
@@ -74,9 +74,14 @@ fn child(who: &str, settings: &DatabaseSettings) -> Child {
         "--nocapture",
         "--quiet",
     ]);
-    command.env(CHILD, format!("{who}|{}|{}", settings.url, settings.name));
     command
-        .stdin(Stdio::null())
+        .env(CHILD, format!("{who}|{}|{}", settings.url, settings.name))
+        .stdin(Stdio::null());
+    command
+}
+
+fn child(who: &str, settings: &DatabaseSettings) -> Child {
+    child_command(who, settings)
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .spawn()
@@ -209,6 +214,29 @@ async fn a_killed_process_loses_nothing_it_acknowledged_on_sqlite() {
 #[tokio::test]
 async fn killed_processes_lose_nothing_they_acknowledged_on_postgres() {
     killed_again_and_again(On::Postgres, 3, 3, 100).await;
+}
+
+/// F19: two processes on one file.
+#[tokio::test]
+async fn a_second_process_on_a_sqlite_file_is_refused_and_does_no_harm() {
+    let world = World::new(On::File).await;
+    world
+        .log
+        .append(append("s", Expected::Any, &["1"]))
+        .await
+        .unwrap();
+    let mut command = child_command("second", &world.settings);
+    let second = tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(!second.status.success() && said.contains("InUse"), "{said}");
+    world
+        .log
+        .append(append("s", Expected::Version(1), &["2"]))
+        .await
+        .unwrap();
+    assert_eq!(whole_feed(world.log.as_ref()).await.len(), 2);
 }
 
 /// F19: the write-ahead log ends anywhere, as after a power cut on a disk that lied.
