@@ -188,9 +188,8 @@ async fn malformed_and_oversized_requests_are_refused_by_name_and_store_nothing(
         matches!(refused.code(), Code::OutOfRange | Code::ResourceExhausted),
         "{refused:?}"
     );
-    assert_eq!(
+    assert!(
         shop.available("1004").await.is_some(),
-        true,
         "the connection and the service live on"
     );
 }

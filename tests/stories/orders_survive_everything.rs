@@ -186,6 +186,25 @@ async fn every_service_may_be_killed_in_mid_work_and_each_order_becomes_one_docu
     );
 }
 
+/// Row 129 (draining): SIGTERM is answered by finishing what is in hand and exit code 0.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_asked_to_stop_finishes_what_is_in_hand() {
+    let mut world = World::in_one_process(Plan::default()).await;
+    let mut shop = world.shop().await;
+    until(PATIENCE, "stock is known", async || {
+        shop.available("1004").await
+    })
+    .await;
+    submit(&mut shop, "WEB-BEFORE-THE-STOP").await;
+    let status = world.stop("all").await;
+    assert!(status.success(), "{status}");
+    world.start("all");
+    world.ready().await;
+    shop.reaches("WEB-BEFORE-THE-STOP", OrderState::Posted)
+        .await;
+    assert_eq!(documents(&world, "WEB-BEFORE-THE-STOP").await, 1);
+}
+
 /// Kafka gone for a while, PostgreSQL restarted: what was acknowledged is there, what can be served is served.
 #[tokio::test(flavor = "multi_thread")]
 async fn kafka_may_be_gone_for_a_while_and_postgres_restarted() {

@@ -340,10 +340,11 @@ fn products(xml: &str) -> BTreeMap<String, Product> {
             _ => {}
         },
         |name, content| {
-            if name == "display-name" && !content.is_empty() {
-                if let Some(product) = products.borrow_mut().get_mut(&*current.borrow()) {
-                    product.name = content.to_owned();
-                }
+            if name == "display-name"
+                && !content.is_empty()
+                && let Some(product) = products.borrow_mut().get_mut(&*current.borrow())
+            {
+                product.name = content.to_owned();
             }
         },
     );

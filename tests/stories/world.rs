@@ -273,11 +273,6 @@ impl World {
         Shop::open(address, token).await
     }
 
-    /// What a process has logged.
-    pub fn log(&self, service: &str) -> String {
-        std::fs::read_to_string(&self.process(service).log).unwrap_or_default()
-    }
-
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
