@@ -85,7 +85,7 @@ const ACTS: &[(&str, &str)] = &[
     ("cancel", "order | channel, orderNumber; lines?, reason?"),
     (
         "documents",
-        "channel, orderNumber | order: everything the ERP holds of it",
+        "channel, orderNumber | order | orderNumber alone (external document number): everything the ERP holds of it",
     ),
     ("stock", "item, variant?, location?: figures"),
     ("backup", "keeps the company as it is now, in memory"),

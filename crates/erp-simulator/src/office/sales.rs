@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::database::{Document, DocumentKind, LineKind, Tables, Transaction, buffer_key};
 use crate::numbers::{number, wire};
@@ -228,20 +229,68 @@ pub(super) fn cancel(tx: &mut Transaction<'_>, posting: &Posting) -> Result<Valu
     Ok(json!({ "order": order.number }))
 }
 
-/// Every document of a shop order, to count them.
+/// Every document of an order, to count them: by the shop's key, by the order's number, or, when only `orderNumber` is
+/// given, by the external document number, which finds what came in without the buffer too.
 pub(super) fn documents(world: &Arc<World>, posting: Posting) -> Result<Value, Refusal> {
+    let external = &posting.order_number;
     world.read(|tables, _| {
-        let external = &posting.order_number;
-        let of_order = |document: &&Arc<Document>| {
-            let buffer = document.buffer_id.and_then(|id| tables.buffer.get(id));
-            let by_shop = buffer.is_some_and(|entry| entry.channel == posting.channel && entry.order_number == *external);
-            let by_number = document.number == posting.order || document.origin_number == posting.order;
-            if posting.order.is_empty() { by_shop } else { by_number }
+        let entry = tables
+            .buffer
+            .by_key(&buffer_key(&posting.channel, external));
+        let shown: Vec<Value> = if posting.channel.is_empty() && posting.order.is_empty() {
+            let same = |document: &&Arc<Document>| document.external_number == *external;
+            tables
+                .documents
+                .iter()
+                .filter(same)
+                .map(|document| show(document))
+                .collect()
+        } else {
+            let numbered = || find_origin(tables, &posting.order);
+            let order = if posting.order.is_empty() {
+                entry.map(|entry| entry.order_id)
+            } else {
+                numbered()
+            };
+            family(tables, order.unwrap_or_default())
+                .into_iter()
+                .map(|document| show(document))
+                .collect()
         };
-        let shown: Vec<Value> = tables.documents.iter().filter(of_order).map(|document| show(document)).collect();
-        let entry = tables.buffer.by_key(&buffer_key(&posting.channel, external));
-        Ok(json!({ "documents": shown, "bufferState": entry.map(|entry| entry.state), "salesOrder": entry.map(|entry| &entry.sales_order) }))
+        Ok(json!({
+            "documents": shown,
+            "bufferState": entry.map(|entry| entry.state),
+            "salesOrder": entry.map(|entry| &entry.sales_order),
+        }))
     })
+}
+
+/// The id of an order by its number, also when it was posted and is gone.
+fn find_origin(tables: &Tables, number: &str) -> Option<Uuid> {
+    let open = orders::find_order(tables, number)
+        .ok()
+        .map(|order| order.id);
+    open.or_else(|| {
+        let posted = |document: &&Arc<Document>| document.origin_number == number;
+        tables
+            .documents
+            .iter()
+            .find(posted)
+            .map(|document| document.origin_id)
+    })
+}
+
+/// The order, what was posted from it, and what corrects that.
+fn family(tables: &Tables, order: Uuid) -> Vec<&Arc<Document>> {
+    if order.is_nil() {
+        return Vec::new();
+    }
+    let mut family: Vec<&Arc<Document>> = tables.documents.get(order).into_iter().collect();
+    for posted in tables.documents.children(order) {
+        family.push(posted);
+        family.extend(tables.documents.children(posted.id));
+    }
+    family
 }
 
 fn show(document: &Document) -> Value {

@@ -317,6 +317,7 @@ async fn a_stale_etag_can_be_answered_412() {
     assert_eq!(stale().await.0, 409);
 }
 
+/// Row 121.
 #[tokio::test]
 async fn faults_are_switched_and_counted_over_http() {
     let rig = Rig::start().await;

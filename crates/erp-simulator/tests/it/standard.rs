@@ -130,6 +130,17 @@ async fn posting_an_order_leaves_documents_and_removes_it() {
         404
     );
     let number = order["number"].as_str().expect("a number");
+    for which in [
+        json!({ "order": number }),
+        json!({ "orderNumber": "WEB-2" }),
+    ] {
+        let found = rig.office("documents", which).await;
+        assert_eq!(
+            found["documents"].as_array().map(Vec::len),
+            Some(2),
+            "{found}"
+        );
+    }
     let invoices = rig
         .rows(&rig.standard(&format!("salesInvoices?$filter=orderNumber eq '{number}'")))
         .await;
