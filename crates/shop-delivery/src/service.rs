@@ -171,7 +171,8 @@ impl Filling {
         }
         let group = format!("shop-delivery.{channel}");
         let handler = Arc::new(Delivery::new(self.view.clone()));
-        let consumer = Consumer::new(&group, &TOPICS, self.feed.database.clone(), handler);
+        let consumer = Consumer::new(&group, &TOPICS, self.feed.database.clone(), handler)
+            .under(held.lease.clone());
         // What the feed holds can be read, however far it still has to catch up.
         self.component.ready();
         if let Err(error) = consume(self.bus.clone(), consumer, stop).await {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use futures::future::try_join_all;
-use millrace_event_store::{Append, AppendError, EventLog, StreamAppend};
+use millrace_event_store::{Append, AppendError, EventLog, LeaseEpoch, StreamAppend};
 
 use crate::consumer::attempt::{Appended, Wanted, event_ids};
 
@@ -12,6 +12,7 @@ use crate::consumer::attempt::{Appended, Wanted, event_ids};
 pub(super) async fn append(
     log: &dyn EventLog,
     wanted: Vec<Wanted>,
+    lease: Option<&LeaseEpoch>,
     appended: &mut Appended,
 ) -> Result<(), AppendError> {
     for wave in waves(wanted) {
@@ -19,7 +20,8 @@ pub(super) async fn append(
             let ids = event_ids(&wanted.streams);
             log.append(Append {
                 streams: wanted.streams,
-                ..Append::default()
+                idempotency_key: None,
+                lease: lease.cloned(),
             })
             .await?;
             Ok::<_, AppendError>((wanted.cause, ids))

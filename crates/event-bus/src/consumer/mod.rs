@@ -16,7 +16,7 @@ mod worker;
 
 use std::sync::Arc;
 
-use millrace_event_store::{Database, Migrations};
+use millrace_event_store::{Database, LeaseEpoch, Migrations};
 use millrace_service_kit::Shutdown;
 use tracing::{Instrument, info_span};
 
@@ -49,6 +49,7 @@ pub struct Consumer {
     batch: usize,
     waiting_per_key: usize,
     meter: Arc<Meter>,
+    lease: Option<LeaseEpoch>,
 }
 
 impl Consumer {
@@ -69,7 +70,15 @@ impl Consumer {
             batch: 500,
             waiting_per_key: 1_000,
             meter: Arc::default(),
+            lease: None,
         }
+    }
+
+    /// Appends that the handler asks for are written only while this lease is held: a process that was taken for dead writes nothing.
+    #[must_use]
+    pub fn under(mut self, lease: LeaseEpoch) -> Self {
+        self.lease = Some(lease);
+        self
     }
 
     /// Records per transaction, at most.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_event_store::StoreError;
+use millrace_event_store::{LeaseEpoch, StoreError};
 use millrace_service_kit::Shutdown;
 use tokio::time::Instant;
 use tracing::error;
@@ -46,6 +46,7 @@ pub(super) struct Worker {
     pub(super) recheck_at: Instant,
     lag_at: Instant,
     savepoints: u32,
+    lease: Option<LeaseEpoch>,
 }
 
 impl Worker {
@@ -57,6 +58,7 @@ impl Worker {
             batch,
             waiting_per_key,
             meter,
+            lease,
             ..
         } = consumer;
         let now = Instant::now();
@@ -78,6 +80,7 @@ impl Worker {
             recheck_at: now,
             lag_at: now,
             savepoints: 0,
+            lease,
         }
     }
 
@@ -332,7 +335,7 @@ impl Worker {
         appended: &mut Appended,
     ) -> Result<(), Stop> {
         let log = self.bench.database.log().await?;
-        append(&*log, wanted, appended)
+        append(&*log, wanted, self.lease.as_ref(), appended)
             .await
             .map_err(|failure| match failure {
                 millrace_event_store::AppendError::Store(store) => Stop::World(store),
