@@ -317,9 +317,9 @@ impl State {
         Ok(())
     }
 
-    /// One place is kept free for what people wait for.
+    /// One place is kept free of full reads, whose pages take long: news is short, and people wait for the rest.
     fn most_at_once_of(&self, class: usize) -> usize {
-        if class <= Priority::Order as usize {
+        if class <= Priority::Follow as usize {
             self.at_once
         } else {
             self.at_once.saturating_sub(1).max(1)
