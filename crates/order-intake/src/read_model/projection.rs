@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use millrace_event_store::{Projection, Recorded, StoreError, Tx};
 use prost::Message;
+use tracing::error;
 
 use super::work::{ask, later};
 use super::{known, signed};
@@ -39,7 +40,20 @@ impl OrderRows {
         stream: String,
         accepted: Option<u64>,
     ) -> Result<(Option<Loaded>, Option<u64>), StoreError> {
-        Ok((self.orders.load(&stream).await?, accepted))
+        match self.orders.load(&stream).await {
+            Ok(loaded) => Ok((loaded, accepted)),
+            // One order that cannot be read (a newer binary wrote it) must not keep all others from being seen.
+            Err(error @ StoreError::Corrupt { .. }) => {
+                let cause = &error as &dyn std::error::Error;
+                error!(
+                    stream,
+                    error = cause,
+                    "an order cannot be read; its row stays as it was"
+                );
+                Ok((None, accepted))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn write(

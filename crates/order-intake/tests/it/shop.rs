@@ -33,6 +33,12 @@ async fn an_order_becomes_one_sales_order_with_the_totals_that_were_sold() {
     assert_eq!(posted.customer_number, customer);
     assert_eq!(posted.total_difference, None);
     assert_eq!(posted.documents[0].kind, "sales-order");
+    let entry = world.buffered("1001");
+    assert_eq!(
+        entry.order_number, "1001",
+        "the erp keeps the shop's number"
+    );
+    assert!(entry.released, "released without a person");
     assert_eq!(world.documents("1001").await, 1);
     instance.stop().await;
 }
@@ -119,6 +125,8 @@ async fn a_new_customer_is_created_before_the_order() {
             .cloned()
     });
     assert_eq!(created.unwrap().address.name, "Erika Mustermann");
+    let sell_to = &world.buffered("1005").content["sellTo"];
+    assert_eq!(sell_to["addressLine2"], "Packstation 145");
     instance.stop().await;
 }
 
@@ -275,5 +283,39 @@ async fn orders_are_listed_newest_first_in_pages() {
     let (second, token) = list(token, 2).await;
     assert_eq!(second, ["2001"]);
     assert_eq!(token, "");
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn of_two_contents_under_one_number_at_once_one_is_taken() {
+    let world = World::new().await;
+    let instance = world.instance().await;
+    let customer = world.customer();
+    for number in 2101..2111 {
+        let number = number.to_string();
+        let (one, two) = tokio::join!(
+            instance.submit(order(&number, &customer, 1)),
+            instance.submit(order(&number, &customer, 2)),
+        );
+        let refused = [one, two]
+            .into_iter()
+            .filter_map(Result::err)
+            .map(|status| status.code());
+        assert_eq!(refused.collect::<Vec<_>>(), [Code::AlreadyExists]);
+    }
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn the_largest_order_goes_through_whole() {
+    let world = World::new().await;
+    let instance = world.instance().await;
+    let mut large = order("2201", &world.customer(), 1000);
+    large.order.as_mut().unwrap().lines = (1..=1000).map(|number| line(number, CHAIR, 1)).collect();
+    let taken = instance.submit(large).await.unwrap().order.unwrap();
+    assert_eq!(taken.hold_reasons, []);
+    let posted = instance.until_state("2201", OrderState::Posted).await;
+    assert_eq!(posted.lines.len(), 1000);
+    assert_eq!(posted.total_difference, None);
     instance.stop().await;
 }

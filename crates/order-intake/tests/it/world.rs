@@ -6,6 +6,7 @@ use std::time::Duration;
 use millrace_contract::customers::v1::{Customer, CustomerBlock, CustomerChanged};
 use millrace_contract::items::v1::{Item, ItemChanged};
 use millrace_erp::business_central::{BusinessCentral, Settings};
+use millrace_erp_simulator::database::BufferEntry;
 use millrace_erp_simulator::{Config as SimulatorConfig, Simulator};
 use millrace_event_bus::{Bus, EmbeddedBus, Routes};
 use millrace_event_store::{
@@ -188,6 +189,17 @@ impl World {
         let body = json!({ "channel": CHANNEL.to_uppercase(), "orderNumber": number });
         let answer = self.simulator.office("documents", body).await.unwrap();
         answer["documents"].as_array().unwrap().len()
+    }
+
+    /// An order as it stands in the ERP's buffer.
+    pub fn buffered(&self, number: &str) -> BufferEntry {
+        self.simulator.read(|tables| {
+            let entry = tables
+                .buffer
+                .iter()
+                .find(|entry| entry.order_number == number);
+            BufferEntry::clone(entry.expect("the order is in the buffer"))
+        })
     }
 
     /// What a person in the ERP does with an order.
