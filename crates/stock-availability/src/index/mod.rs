@@ -18,7 +18,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 
 pub use names::{Name, NameList, Names};
 pub use shown::{Change, Shown};
@@ -161,25 +161,16 @@ impl Index {
         variant: &[u8],
         locations: &mut impl Locations,
     ) -> Reading {
-        let Some(key) = Key::new(view.erp(), number, variant) else {
-            return Reading::default();
-        };
-        let mut turns = 0_u32;
-        loop {
-            let root = self.root.load();
-            match self.attempt(&root, view, &key, locations) {
-                Attempt::Read(reading) => return reading,
-                Attempt::Absent => return Reading::default(),
-                Attempt::Changed => {
-                    turns += 1;
-                    // The writer may have lost its core in the middle of a record.
-                    if turns.is_multiple_of(64) {
-                        thread::yield_now()
-                    } else {
-                        hint::spin_loop()
-                    }
-                }
-            }
+        self.lookup().look(view, number, variant, locations)
+    }
+
+    /// For several looks in a row.
+    #[inline]
+    #[must_use]
+    pub fn lookup(&self) -> Lookup<'_> {
+        Lookup {
+            index: self,
+            root: self.root.load(),
         }
     }
 
@@ -192,7 +183,10 @@ impl Index {
         locations: &mut impl Locations,
     ) -> Attempt {
         for offset in root.table.candidates(key.fingerprint()) {
-            let record = word(&root.chunks, offset);
+            // The table is written in place: it may lead to a chunk that this root does not have yet.
+            let Some(record) = word(&root.chunks, offset) else {
+                return Attempt::Changed;
+            };
             let before = record[0].load(Ordering::Acquire);
             if record::is_being_written(before) {
                 return Attempt::Changed;
@@ -253,6 +247,46 @@ impl Index {
 
     fn publish(&self, table: Arc<Table>, chunks: Vec<Arc<Chunk>>) {
         self.root.store(Arc::new(Root { table, chunks }));
+    }
+}
+
+/// Looks into the index. Kept for as long as one answer takes: what is put meanwhile may or may not be seen.
+pub struct Lookup<'a> {
+    index: &'a Index,
+    root: Guard<Arc<Root>>,
+}
+
+impl Lookup<'_> {
+    /// The figures of one item or variant as a channel sees them.
+    #[inline]
+    pub fn look(
+        &mut self,
+        view: &View,
+        number: &[u8],
+        variant: &[u8],
+        locations: &mut impl Locations,
+    ) -> Reading {
+        let Some(key) = Key::new(view.erp(), number, variant) else {
+            return Reading::default();
+        };
+        let mut turns = 0_u32;
+        loop {
+            match self.index.attempt(&self.root, view, &key, locations) {
+                Attempt::Read(reading) => return reading,
+                Attempt::Absent => return Reading::default(),
+                Attempt::Changed => {
+                    turns += 1;
+                    // The record may have moved to where only a newer table leads.
+                    self.root = self.index.root.load();
+                    // The writer may have lost its core in the middle of a record.
+                    if turns.is_multiple_of(64) {
+                        thread::yield_now()
+                    } else {
+                        hint::spin_loop()
+                    }
+                }
+            }
+        }
     }
 }
 

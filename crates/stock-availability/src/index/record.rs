@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0 | counter (32 bits; odd: being written or free), locations (16), spare words behind them (16) |
 //! | 1 | version of the stream (40), company (8), unit (16) |
-//! | 2 | as_of in milliseconds (44), bytes of the number (8) and of the variant (8), flags (4) |
+//! | 2 | as_of in milliseconds (44), bytes of the number (9) and of the variant (9), flags (2) |
 //! | 3, 4 | system id |
 //! | … | number and variant, eight bytes per word |
 //! | … | locations: number (16) and available in parts of a unit (48); two words each when one does not fit |
@@ -17,8 +17,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::names::Name;
 
 pub(super) const HEADER: usize = 5;
-/// Longest number or variant in bytes.
-const LONGEST: usize = 200;
+/// Longest number or variant in bytes: a hundred characters, four bytes each.
+const LONGEST: usize = 400;
 
 const WIDE: u64 = 1;
 const DEDUCTIONS: u64 = 2;
@@ -60,8 +60,8 @@ impl<'a> Key<'a> {
 
     #[inline]
     pub fn matches(&self, record: &[AtomicU64]) -> bool {
-        let lengths = record[2].load(Ordering::Relaxed) >> 4 & 0xffff;
-        lengths == (self.number.len() << 8 | self.variant.len()) as u64
+        let lengths = record[2].load(Ordering::Relaxed) >> 2 & 0x3_ffff;
+        lengths == (self.number.len() << 9 | self.variant.len()) as u64
             && record[1].load(Ordering::Relaxed) >> 16 & 0xff == u64::from(self.erp)
             && self.words_match(&record[HEADER..])
     }
@@ -85,7 +85,7 @@ impl<'a> Key<'a> {
 
 #[inline]
 fn hash(erp: Name, number: &[u8], variant: &[u8]) -> u64 {
-    let hash = xxh3_64_with_seed(number, u64::from(erp) << 8 | number.len() as u64);
+    let hash = xxh3_64_with_seed(number, u64::from(erp) << 16 | number.len() as u64);
     if variant.is_empty() {
         return hash;
     }
@@ -180,7 +180,7 @@ impl Header {
     }
 
     fn key_words(self) -> usize {
-        ((self.third >> 12 & 0xff) as usize + (self.third >> 4 & 0xff) as usize).div_ceil(8)
+        ((self.third >> 11 & 0x1ff) as usize + (self.third >> 2 & 0x1ff) as usize).div_ceil(8)
     }
 
     /// Words the record takes, spare ones included.
@@ -219,15 +219,15 @@ impl Header {
             .iter()
             .flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes())
             .collect();
-        let number = (self.third >> 12 & 0xff) as usize;
-        let variant = (self.third >> 4 & 0xff) as usize;
+        let number = (self.third >> 11 & 0x1ff) as usize;
+        let variant = (self.third >> 2 & 0x1ff) as usize;
         Key::new(erp, &bytes[..number], &bytes[number..number + variant]).map(|key| key.hash())
     }
 
     pub fn variant_is(self, record: &[AtomicU64], variant: &str) -> bool {
         let (number, length) = (
-            (self.third >> 12 & 0xff) as usize,
-            (self.third >> 4 & 0xff) as usize,
+            (self.third >> 11 & 0x1ff) as usize,
+            (self.third >> 2 & 0x1ff) as usize,
         );
         length == variant.len()
             && variant.bytes().enumerate().all(|(at, byte)| {
@@ -302,8 +302,8 @@ impl Content<'_> {
         put(
             2,
             as_of << 20
-                | (self.number.len() as u64) << 12
-                | (self.variant.len() as u64) << 4
+                | (self.number.len() as u64) << 11
+                | (self.variant.len() as u64) << 2
                 | flags,
         );
         let (high, low) = self.item.as_u64_pair();

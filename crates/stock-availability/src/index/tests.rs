@@ -259,6 +259,65 @@ fn a_reader_never_sees_half_a_change() {
 }
 
 #[test]
+fn the_longest_number_and_variant_are_found() {
+    let index = Index::new(Names::new());
+    let view = View::new(&channel("shop", &["EAST"], false), index.names()).unwrap();
+    let number: &'static str = "\u{1f6cb}".repeat(100).leak();
+    let variant: &'static str = "\u{1f3a8}".repeat(100).leak();
+    put(
+        &index,
+        &Shelf {
+            number,
+            variant,
+            ..chair(1, &[("EAST", 5)])
+        },
+    );
+    let reading = index.look(&view, number.as_bytes(), variant.as_bytes(), &mut SumOnly);
+    assert_eq!((reading.available, reading.as_of), (5, 1_700_000_000_000));
+    put(
+        &index,
+        &Shelf {
+            number,
+            variant,
+            ..chair(2, &[("EAST", 6)])
+        },
+    );
+    let reading = index.look(&view, number.as_bytes(), variant.as_bytes(), &mut SumOnly);
+    assert_eq!(reading.available, 6);
+    assert!(
+        !index
+            .look(&view, number.as_bytes(), b"", &mut SumOnly)
+            .known
+    );
+}
+
+#[test]
+fn a_reader_that_began_before_the_index_grew_finds_what_was_put_since() {
+    let index = Index::new(Names::new());
+    let view = View::new(&channel("shop", &["EAST"], false), index.names()).unwrap();
+    put(&index, &chair(1, &[("EAST", 5)]));
+    let mut lookup = index.lookup();
+    // Enough for a new chunk, few enough for the old table: then the table leads beyond the reader's chunks.
+    let wide: Vec<(&'static str, i64)> = vec![("EAST", i64::MAX); 3000];
+    for item in 2..6_u32 {
+        let number = ["TWO", "THREE", "FOUR", "FIVE"][item as usize - 2];
+        put(
+            &index,
+            &Shelf {
+                item: u128::from(item),
+                number,
+                ..chair(1, &wide)
+            },
+        );
+    }
+    assert!(lookup.look(&view, b"FIVE", b"", &mut SumOnly).known);
+    assert_eq!(
+        lookup.look(&view, b"1900-S", b"", &mut SumOnly).available,
+        5
+    );
+}
+
+#[test]
 fn ten_locations_of_an_item_take_sixteen_bytes_each() {
     let index = Index::new(Names::new());
     let codes: Vec<String> = (0..10).map(|number| format!("PLACE-{number}")).collect();

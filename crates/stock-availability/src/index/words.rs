@@ -9,11 +9,11 @@ pub(super) const CHUNK: usize = 16 * 1024;
 
 pub(super) type Chunk = [AtomicU64];
 
-/// The record at `offset`, up to the end of its chunk.
+/// The record at `offset`, up to the end of its chunk; `None`: the chunk is not among these.
 #[inline]
-pub(super) fn word(chunks: &[Arc<Chunk>], offset: u32) -> &[AtomicU64] {
+pub(super) fn word(chunks: &[Arc<Chunk>], offset: u32) -> Option<&[AtomicU64]> {
     let offset = offset as usize;
-    &chunks[offset / CHUNK][offset % CHUNK..]
+    chunks.get(offset / CHUNK)?.get(offset % CHUNK..)
 }
 
 /// Gives out room for records, and takes it back.
@@ -43,7 +43,7 @@ impl Words {
     }
 
     pub fn at(&self, offset: u32) -> &[AtomicU64] {
-        word(&self.chunks, offset)
+        word(&self.chunks, offset).expect("every offset given out is in a chunk")
     }
 
     /// Room for `size` words. `None`: larger than a chunk, or all 32 GiB are used. The second answer: a chunk was added.

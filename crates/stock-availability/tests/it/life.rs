@@ -155,3 +155,48 @@ async fn an_unchanged_company_read_again_publishes_nothing() {
     );
     second.stop().await;
 }
+
+/// F9: the ERP goes back to a backup, its row versions with it.
+#[tokio::test]
+async fn after_a_restore_the_figures_are_those_of_the_backup() {
+    let world = World::begin().await;
+    let office = async |act: &str, body| world.office(act, body).await;
+    office(
+        "create-item",
+        json!({ "number": "KEPT-1", "name": "Kept", "unitPrice": 5 }),
+    )
+    .await;
+    office(
+        "move-stock",
+        json!({ "item": "KEPT-1", "quantity": 3, "location": "MAIN" }),
+    )
+    .await;
+    world.eventually("KEPT-1", "", Some(3)).await;
+    office("backup", json!({})).await;
+    office(
+        "move-stock",
+        json!({ "item": "KEPT-1", "quantity": 30, "location": "MAIN" }),
+    )
+    .await;
+    office(
+        "create-item",
+        json!({ "number": "LOST-1", "name": "Lost", "unitPrice": 5 }),
+    )
+    .await;
+    office(
+        "move-stock",
+        json!({ "item": "LOST-1", "quantity": 4, "location": "MAIN" }),
+    )
+    .await;
+    world.eventually("LOST-1", "", Some(4)).await;
+    world.eventually("KEPT-1", "", Some(33)).await;
+    office("restore", json!({})).await;
+    world.eventually("KEPT-1", "", Some(3)).await;
+    world.eventually("LOST-1", "", None).await;
+    office(
+        "move-stock",
+        json!({ "item": "KEPT-1", "quantity": 1, "location": "MAIN" }),
+    )
+    .await;
+    world.eventually("KEPT-1", "", Some(4)).await;
+}

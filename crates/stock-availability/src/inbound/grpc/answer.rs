@@ -28,27 +28,43 @@ pub enum Locations<'a> {
     Named(&'a [(&'a str, i64)]),
 }
 
-/// Longest answer that is put together on the stack; longer ones take a buffer.
+/// Room on the stack for an answer; one that may be longer takes a buffer.
 const USUAL: usize = 256;
+/// Texts up to here leave enough of it for all numbers at their longest.
+const USUAL_TEXTS: usize = 100;
+/// Before the answer: the field's key and a length of one or two bytes.
+const BEFORE: usize = 3;
 
 impl Answer<'_> {
     /// Writes the answer as field 1 of a response.
     #[inline]
     pub fn put(&self, target: &mut impl BufMut) {
-        let size = self.size();
-        let whole = 1 + varint_size(size as u64) + size;
-        if whole <= USUAL {
-            let mut room = [0; USUAL];
-            let mut sink = Slice {
-                room: &mut room,
-                at: 0,
-            };
-            sink.nested(1, self);
-            let written = sink.at;
-            target.put_slice(&room[..written]);
-            return;
+        let texts = self.number.len() + self.variant.len() + self.unit.len();
+        if texts > USUAL_TEXTS || !matches!(self.locations, Locations::None) {
+            return self.put_long(target);
         }
-        let mut room = vec![0; whole];
+        let mut room = [0; USUAL];
+        let mut sink = Slice {
+            room: &mut room,
+            at: BEFORE,
+        };
+        self.write(&mut sink);
+        let end = sink.at;
+        // The length is known only now; it stands right before what it counts.
+        let size = end - BEFORE;
+        let from = if size < 0x80 { 1 } else { 0 };
+        let mut before = Slice {
+            room: &mut room,
+            at: from,
+        };
+        before.byte(1 << 3 | 2);
+        before.varint(size as u64);
+        target.put_slice(&room[from..end]);
+    }
+
+    fn put_long(&self, target: &mut impl BufMut) {
+        let size = self.size();
+        let mut room = vec![0; 1 + varint_size(size as u64) + size];
         let mut sink = Slice {
             room: &mut room,
             at: 0,

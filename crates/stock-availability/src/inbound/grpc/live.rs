@@ -223,7 +223,7 @@ pub async fn answer(
                     &mut bytes,
                 );
             }
-            None => fallback.answer(&index, question, &mut bytes),
+            None => fallback.answer(&mut index.lookup(), question, &mut bytes),
         }
     }
     Reply::Ready(bytes.freeze())

@@ -307,6 +307,12 @@ impl<'a> Fields<'a> {
 
     #[inline]
     fn number(&mut self) -> Option<u64> {
+        if let Some((first, rest)) = self.0.split_first()
+            && *first < 0x80
+        {
+            self.0 = rest;
+            return Some(u64::from(*first));
+        }
         let mut value = 0_u64;
         for (at, byte) in self.0.iter().enumerate().take(10) {
             value |= u64::from(byte & 0x7f) << (7 * at);
@@ -448,7 +454,7 @@ mod tests {
 
     #[test]
     fn control_characters_and_numbers_too_long_are_refused() {
-        for number in ["1900\u{0}S", &"x".repeat(51)] {
+        for number in ["1900\u{0}S", &"x".repeat(101)] {
             let request = wire::GetAvailabilityRequest {
                 sku: Some(sku(number, "")),
                 ..Default::default()

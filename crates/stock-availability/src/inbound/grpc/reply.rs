@@ -10,7 +10,7 @@ use tonic::codec::{Codec, EncodeBuf, Encoder};
 use super::answer::{Answer, Locations};
 use super::desk::{Desk, Window};
 use super::question::{Asked, AskedDecoder, Question, Shape};
-use crate::index::{Index, Name, SumOnly};
+use crate::index::{Lookup, Name, SumOnly};
 
 /// A response.
 pub enum Reply {
@@ -37,8 +37,9 @@ impl Reply {
             } => {
                 let mut scribe = Scribe::new(desk, window, *source, asked.by_location);
                 let index = desk.index();
+                let mut lookup = index.lookup();
                 for question in asked.questions() {
-                    scribe.answer(&index, question, target);
+                    scribe.answer(&mut lookup, question, target);
                 }
             }
         }
@@ -73,7 +74,7 @@ impl<'a> Scribe<'a> {
     #[inline]
     pub fn answer(
         &mut self,
-        index: &Index,
+        index: &mut Lookup<'_>,
         (number, variant): Question<'_>,
         target: &mut impl BufMut,
     ) {

@@ -137,7 +137,7 @@ impl<'a> Watcher<'a> {
             Source::Index,
             self.asked.by_location,
         );
-        scribe.answer(&index, (number, variant), &mut bytes);
+        scribe.answer(&mut index.lookup(), (number, variant), &mut bytes);
         Some(Reply::Ready(bytes.freeze()))
     }
 }
