@@ -62,7 +62,29 @@ pub struct HoldReason {
     pub subject: String,
 }
 
+/// What the ERP says no to because of an item or a customer; it may say yes when that changes.
+const OF_MASTER_DATA: [&str; 6] = [
+    "ITEM",
+    "ITEMBLOCKED",
+    "VARIANT",
+    "UNIT",
+    "CUSTOMER",
+    "CUSTOMERBLOCKED",
+];
+
 impl HoldReason {
+    /// Goes away when an item, a customer or a setting changes.
+    #[must_use]
+    pub fn heals_by_itself(&self) -> bool {
+        self.kind.heals_by_itself() || self.is_of_master_data()
+    }
+
+    /// A refusal of the ERP that is about an item or a customer, by its code.
+    #[must_use]
+    pub fn is_of_master_data(&self) -> bool {
+        self.kind == HoldKind::ErpRefused && OF_MASTER_DATA.contains(&self.subject.as_str())
+    }
+
     #[must_use]
     pub fn of_order(
         kind: HoldKind,

@@ -68,11 +68,13 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// `arrived`: something the order waits for has changed.
+    ///
     /// # Errors
     /// The database is away, or the order keeps changing.
-    pub async fn look(&self, stream: &str) -> Result<Look, LookError> {
+    pub async fn look(&self, stream: &str, arrived: bool) -> Result<Look, LookError> {
         for _ in 0..TRIES {
-            match self.once(stream).await {
+            match self.once(stream, arrived).await {
                 Err(LookError::Order(OrderError::Conflict)) => {}
                 outcome => return outcome,
             }
@@ -80,7 +82,7 @@ impl Attempt {
         Err(OrderError::Conflict.into())
     }
 
-    async fn once(&self, stream: &str) -> Result<Look, LookError> {
+    async fn once(&self, stream: &str, arrived: bool) -> Result<Look, LookError> {
         let Some(loaded) = self.orders.load(stream).await? else {
             return Ok(Look::Done { asked: false });
         };
@@ -95,17 +97,30 @@ impl Attempt {
             return Ok(later(format!("erp {} is not in the settings", order.erp)));
         }
         match loaded.taken.phase {
-            Phase::Held => self.check(loaded, channel).await,
+            Phase::Held => self.check(loaded, channel, arrived).await,
             Phase::Cleared => self.post(loaded, channel).await,
             Phase::Posted if loaded.taken.is_unconfirmed() => self.confirm(loaded).await,
             Phase::Posted | Phase::Dropped => Ok(Look::Done { asked: false }),
         }
     }
 
-    async fn check(&self, loaded: Loaded, channel: &Channel) -> Result<Look, LookError> {
-        let verdict = self.knowledge.verdict(&loaded.taken.order, channel).await?;
+    /// What the ERP refused is tried again only when that may have become another answer.
+    async fn check(
+        &self,
+        loaded: Loaded,
+        channel: &Channel,
+        arrived: bool,
+    ) -> Result<Look, LookError> {
+        let taken = &loaded.taken;
+        let verdict = self.knowledge.verdict(&taken.order, channel).await?;
+        let may_heal = taken.reasons.iter().all(HoldReason::heals_by_itself);
+        let command = if arrived && may_heal {
+            Command::Retry { verdict }
+        } else {
+            Command::CheckAgain { verdict }
+        };
         self.orders
-            .carry_out(loaded, Command::CheckAgain { verdict }, &Actor::service())
+            .carry_out(loaded, command, &Actor::service())
             .await?;
         Ok(Look::Done { asked: false })
     }

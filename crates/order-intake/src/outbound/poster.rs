@@ -126,7 +126,7 @@ impl Poster {
     }
 
     async fn look(&self, claim: Claim) -> Told {
-        let (told, settled) = match self.attempt.look(&claim.stream).await {
+        let (told, settled) = match self.attempt.look(&claim.stream, claim.arrived).await {
             Ok(Look::Done { asked }) => {
                 let told = if asked { Told::Answered } else { Told::Nothing };
                 (told, self.work.settle(&claim).await)

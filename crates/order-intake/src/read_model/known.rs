@@ -5,15 +5,13 @@ use std::collections::{BTreeSet, HashMap};
 use futures::TryFutureExt;
 use millrace_contract::items::v1 as items;
 use millrace_event_store::{Database, StoreError, Tx};
-use millrace_values::{
-    Channel, ChannelCode, CustomerNumber, ErpCode, Sku, SystemId, UnitCode, VariantCode,
-};
+use millrace_values::{Channel, ChannelCode, CustomerNumber, Sku, SystemId, UnitCode, VariantCode};
 use prost::Message;
 use sqlx::AssertSqlSafe;
 
 use super::work::ask_those_waiting;
 use crate::domain::check::{Verdict, check};
-use crate::domain::{HoldKind, Known, KnownCustomer, KnownItem, KnownVariant, Order, Taken};
+use crate::domain::{HoldKind, Known, KnownCustomer, KnownItem, KnownVariant, Line, Order, Taken};
 
 /// Item numbers in one query.
 const PAGE: usize = 256;
@@ -216,7 +214,7 @@ fn of_shop_customer(channel: &str, number: &str) -> String {
 /// What a held order waits for.
 pub(super) fn subjects(taken: &Taken) -> BTreeSet<String> {
     let order = &taken.order;
-    let erp: &ErpCode = &order.erp;
+    let item = |line: &Line| of_item(order.erp.as_str(), line.item.as_str());
     let mut subjects = BTreeSet::new();
     for reason in &taken.reasons {
         match reason.kind {
@@ -224,20 +222,16 @@ pub(super) fn subjects(taken: &Taken) -> BTreeSet<String> {
             | HoldKind::UnknownVariant
             | HoldKind::ItemBlocked
             | HoldKind::UnknownUnit => {
-                let line = order.lines.iter().find(|line| line.number == reason.line);
-                subjects.extend(line.map(|line| of_item(erp.as_str(), line.item.as_str())));
+                let lines = order.lines.iter().filter(|line| line.number == reason.line);
+                subjects.extend(lines.map(item));
             }
             HoldKind::UnknownCustomer | HoldKind::CustomerBlocked => {
-                let buyer = &order.buyer;
-                subjects.extend(
-                    buyer
-                        .customer
-                        .as_ref()
-                        .map(|number| of_customer(erp.as_str(), number.as_str())),
-                );
-                let shop = buyer.shop_customer.as_ref();
-                subjects
-                    .extend(shop.map(|number| of_shop_customer(order.channel.as_str(), number)));
+                subjects.extend(buyer(order));
+            }
+            // The ERP's text is for people: whatever of the order changes may be what it meant.
+            HoldKind::ErpRefused if reason.is_of_master_data() => {
+                subjects.extend(order.lines.iter().map(item));
+                subjects.extend(buyer(order));
             }
             // Settings change with a restart, which looks at every held order; the rest needs a person.
             HoldKind::Currency
@@ -252,4 +246,17 @@ pub(super) fn subjects(taken: &Taken) -> BTreeSet<String> {
         }
     }
     subjects
+}
+
+fn buyer(order: &Order) -> impl Iterator<Item = String> {
+    let buyer = &order.buyer;
+    let number = buyer
+        .customer
+        .as_ref()
+        .map(|number| of_customer(order.erp.as_str(), number.as_str()));
+    let shop = buyer
+        .shop_customer
+        .as_ref()
+        .map(|number| of_shop_customer(order.channel.as_str(), number));
+    number.into_iter().chain(shop)
 }

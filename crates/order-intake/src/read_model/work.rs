@@ -13,6 +13,9 @@ use super::micros;
 /// Candidates read for one claim: others may take some of them meanwhile.
 const SPARE: usize = 4;
 
+/// Stream, wishes, attempts, arrivals.
+type Due = (String, i64, i64, i64);
+
 #[derive(Clone)]
 pub struct Work {
     database: Database,
@@ -28,6 +31,8 @@ pub struct Claim {
     pub stream: String,
     /// How often it came to nothing before.
     pub attempts: u32,
+    /// What the order waits for has changed since the last look.
+    pub arrived: bool,
     asked: i64,
 }
 
@@ -51,8 +56,7 @@ impl Work {
         let now = self.clock.now();
         let query = sqlx::query_as(include_str!("sql/due_work.sql")).bind(micros(now));
         let limit = i64::try_from(most * SPARE).unwrap_or(i64::MAX);
-        let due: Vec<(String, i64, i64)> =
-            query.bind(limit).fetch_all(self.database.pool()).await?;
+        let due: Vec<Due> = query.bind(limit).fetch_all(self.database.pool()).await?;
         let mut claims = Vec::with_capacity(most);
         for candidates in due.chunks(most.max(1)) {
             if claims.len() < most {
@@ -64,7 +68,7 @@ impl Work {
 
     async fn claim(
         &self,
-        candidates: &[(String, i64, i64)],
+        candidates: &[Due],
         now: Timestamp,
         most: usize,
         claims: &mut Vec<Claim>,
@@ -74,7 +78,7 @@ impl Work {
         candidates.sort();
         let mut claimed = Vec::with_capacity(candidates.len());
         let mut tx = self.database.begin().await?;
-        for (stream, asked, attempts) in candidates.into_iter().take(most - claims.len()) {
+        for (stream, asked, attempts, arrived) in candidates.into_iter().take(most - claims.len()) {
             let done = sqlx::query(include_str!("sql/claim.sql"))
                 .bind(stream)
                 .bind(micros(now))
@@ -87,6 +91,7 @@ impl Work {
                 claimed.push(Claim {
                     stream: stream.clone(),
                     attempts,
+                    arrived: *arrived == 1,
                     asked: *asked,
                 });
             }
@@ -154,6 +159,7 @@ impl Work {
             .bind(i64::from(claim.attempts) + 1)
             .bind(due)
             .bind(why)
+            .bind(i64::from(claim.arrived))
             .execute(&mut *tx)
             .await?;
         tx.commit().await

@@ -14,7 +14,7 @@ pub(super) fn write_reason(reason: &HoldReason) -> proto::HoldReason {
         line_number: reason.line,
         message: reason.message.clone(),
         subject: reason.subject.clone(),
-        heals_by_itself: reason.kind.heals_by_itself(),
+        heals_by_itself: reason.heals_by_itself(),
     }
 }
 

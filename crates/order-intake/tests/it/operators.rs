@@ -223,6 +223,28 @@ async fn what_the_erp_refuses_is_held_and_posted_once_when_it_is_retried_twice()
 }
 
 #[tokio::test]
+async fn what_the_erp_refuses_for_an_item_is_tried_again_when_the_item_changes() {
+    let world = World::new().await;
+    let instance = world.instance().await;
+    // Known here, but not to the ERP.
+    world.tell_item("EARLY-2", false).await;
+    let mut order = order("4006", &world.customer(), 2);
+    order.order.as_mut().unwrap().lines[0].item_number = "EARLY-2".into();
+    instance.submit(order).await.unwrap();
+    let refused = millrace_test_rig::until(PATIENCE, "the erp refused it", async || {
+        let mut listed = held(&instance).await.into_iter();
+        listed.find(|view| view.hold_reasons[0].kind() == HoldKind::ErpRefused)
+    })
+    .await;
+    assert!(refused.hold_reasons[0].heals_by_itself);
+    world.create_item("EARLY-2").await;
+    world.tell_item("EARLY-2", false).await;
+    instance.until_state("4006", OrderState::Posted).await;
+    assert_eq!(world.documents("4006").await, 1);
+    instance.stop().await;
+}
+
+#[tokio::test]
 async fn every_held_order_of_a_channel_is_retried_at_once() {
     let world = World::new().await;
     let instance = world.instance().await;

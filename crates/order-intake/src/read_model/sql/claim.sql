@@ -1,2 +1,2 @@
-UPDATE order_work SET claimed_by = $3, claimed_until = $4
+UPDATE order_work SET claimed_by = $3, claimed_until = $4, arrived = 0
 WHERE stream = $1 AND claimed_until <= $2

@@ -1,2 +1,3 @@
-UPDATE order_work SET claimed_by = '', claimed_until = 0, attempts = $3, due_at = $4, trouble = $5
+UPDATE order_work SET claimed_by = '', claimed_until = 0, attempts = $3, due_at = $4, trouble = $5,
+    arrived = CASE WHEN $6 = 1 THEN 1 ELSE arrived END
 WHERE stream = $1 AND claimed_by = $2
