@@ -6,6 +6,7 @@ mod handler;
 mod held;
 mod kafka;
 mod kafka_faults;
+mod processes;
 mod resync;
 mod world;
 
