@@ -1,7 +1,7 @@
 //! What a journey happens in: a pretend ERP, Millrace's processes, and the shop's way to them.
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -308,10 +308,8 @@ fn tail(log: &Path) -> String {
 
 /// An address nobody listens at. The process binds it a moment later, and again after a restart.
 pub fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
+    let port = millrace_test_rig::free_port().unwrap();
+    SocketAddr::from(([127, 0, 0, 1], port))
 }
 
 fn settings(plan: &Plan, simulator: &Simulator) -> String {

@@ -56,6 +56,8 @@ fn die_with_us(command: &mut Command, farewell: Signal) {
     unsafe {
         command.pre_exec(move || {
             nix::sys::prctl::set_pdeathsig(farewell)?;
+            // Whoever runs us may have signals blocked to take them itself; a child that inherits that cannot be asked to stop.
+            nix::sys::signal::SigSet::all().thread_unblock()?;
             if nix::unistd::getppid().as_raw() as u32 != parent {
                 return Err(io::ErrorKind::NotFound.into());
             }
