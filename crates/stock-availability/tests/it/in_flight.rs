@@ -4,7 +4,7 @@ use millrace_contract::stock::v1 as wire;
 use serde_json::json;
 
 use crate::harness::{World, get};
-use crate::orders::{Orders, place};
+use crate::orders::{Items, Orders, place};
 
 async fn stocked(item: &str, pieces: u32) -> (World, Orders) {
     let world = World::begin().await;
@@ -127,4 +127,21 @@ async fn an_order_event_that_cannot_be_read_is_parked_and_stops_nobody() {
     let parked = parked.unwrap();
     assert_eq!(parked.len(), 1);
     assert_eq!(parked[0].reason, "OrderAccepted cannot be decoded");
+}
+
+#[tokio::test]
+async fn an_item_is_answered_under_the_number_the_catalog_says_and_not_at_all_when_it_is_gone() {
+    let (world, orders) = stocked("NAMED-1", 10).await;
+    let items = Items::on(&world.bus).await;
+    let id = world.simulator.read(|tables| {
+        let item = tables.items.iter().find(|item| item.number == "NAMED-1");
+        item.unwrap().id
+    });
+    items.changed(id, "NAMED-2").await;
+    world.eventually("NAMED-2", "", Some(10)).await;
+    assert_eq!(world.available("NAMED-1", "").await, None);
+    orders.accepted("N-1", "NAMED-2", 4).await;
+    world.eventually("NAMED-2", "", Some(6)).await;
+    items.deleted(id).await;
+    world.eventually("NAMED-2", "", None).await;
 }

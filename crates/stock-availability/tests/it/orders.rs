@@ -32,9 +32,51 @@ impl Drop for Orders {
     }
 }
 
+/// A pretend catalog-sync.
+pub struct Items(Orders);
+
+impl Items {
+    pub async fn on(bus: &Arc<impl Bus + 'static>) -> Self {
+        Self(Orders::named(bus, "catalog-sync").await)
+    }
+
+    pub async fn changed(&self, id: Uuid, number: &str) {
+        let item = millrace_contract::items::v1::Item {
+            system_id: id.to_string(),
+            number: number.into(),
+            base_unit: "PCS".into(),
+            ..Default::default()
+        };
+        let event = millrace_contract::items::v1::ItemChanged {
+            item: Some(item),
+            changed_paths: vec![],
+        };
+        let stream = format!("item/bc-main/{id}");
+        self.0
+            .tell_of(
+                stream,
+                "millrace.items.v1.ItemChanged",
+                event.encode_to_vec(),
+                false,
+            )
+            .await;
+    }
+
+    pub async fn deleted(&self, id: Uuid) {
+        let stream = format!("item/bc-main/{id}");
+        self.0
+            .tell_of(stream, "millrace.items.v1.ItemDeleted", vec![], true)
+            .await;
+    }
+}
+
 impl Orders {
     pub async fn on(bus: &Arc<impl Bus + 'static>) -> Self {
-        let settings = DatabaseSettings::new("sqlite::memory:", "order-intake");
+        Self::named(bus, "order-intake").await
+    }
+
+    async fn named(bus: &Arc<impl Bus + 'static>, name: &str) -> Self {
+        let settings = DatabaseSettings::new("sqlite::memory:", name);
         let database = Database::open(&settings, Arc::new(SystemClock), Ids::random())
             .await
             .unwrap();
@@ -48,10 +90,15 @@ impl Orders {
 
     async fn tell(&self, number: &str, kind: &str, payload: Vec<u8>) {
         let stream = format!("order/furniture-de/{number}");
+        let kind = format!("millrace.webshop_orders.v1.{kind}");
+        self.tell_of(stream, &kind, payload, false).await;
+    }
+
+    async fn tell_of(&self, stream: String, kind: &str, payload: Vec<u8>, deleted: bool) {
         let now = SystemClock.now();
         let event = NewEvent {
             id: Ids::random().uuid_at(now),
-            kind: format!("millrace.webshop_orders.v1.{kind}"),
+            kind: kind.to_owned(),
             key: stream.clone(),
             erp: Some("bc-main".into()),
             channel: Some("furniture-de".into()),
@@ -63,7 +110,7 @@ impl Orders {
                 actor: "test".into(),
             },
             payload: payload.into(),
-            deleted: false,
+            deleted,
         };
         self.log
             .append(Append::to(stream, Expected::Any, vec![event]))
