@@ -20,6 +20,7 @@ use crate::topics::Topic;
 /// services of one process start together, in any order.
 const GRACE: Duration = Duration::from_secs(2);
 const PAGE: usize = 1_000;
+const AFTER_ERROR: Duration = Duration::from_millis(250);
 
 struct Newcomer {
     subscription: EmbeddedSubscription,
@@ -52,6 +53,10 @@ pub(super) fn mirror(
     };
     futures::stream::unfold(newcomer, |mut newcomer| async move {
         let next = newcomer.next().await;
+        if next.is_err() {
+            // Who goes on reading after an error does not turn in circles.
+            tokio::time::sleep(AFTER_ERROR).await;
+        }
         Some((next, newcomer))
     })
 }

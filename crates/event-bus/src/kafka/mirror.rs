@@ -99,6 +99,7 @@ impl Reader {
                     if self.said.blocking_send(Said::Failed(failure)).is_err() {
                         return;
                     }
+                    std::thread::sleep(SLICE);
                 }
             }
         }
