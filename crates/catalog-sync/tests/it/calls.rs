@@ -146,7 +146,7 @@ async fn a_malformed_question_is_refused_naming_the_field() {
     let mut client = running.client(Some(SHOP)).await;
     for (by, field) in [
         (Some(By::Number("  ".into())), "number"),
-        (Some(By::Number("x".repeat(51))), "number"),
+        (Some(By::Number("x".repeat(101))), "number"),
         (Some(By::SystemId("1896-S".into())), "system_id"),
         (None, "by"),
     ] {

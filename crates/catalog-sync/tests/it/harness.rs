@@ -22,7 +22,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel as Connection;
 use tonic::{Request, Status};
 
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 pub const SHOP: &str = "the-shops-own-token-1";
 pub const TOYS: &str = "the-toys-own-token-12";
 pub const BLIND: &str = "a-token-without-scope";

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use millrace_contract::changes::v1::start::At;
 use millrace_event_bus::{KafkaBus, KafkaSettings};
 use millrace_test_rig::{unique, until};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -74,7 +75,7 @@ async fn a_shop_that_reads_its_own_topics_sees_what_its_feed_holds() {
     let topics = ["items", "prices", "inventories", "webshop-orders"]
         .map(|topic| format!("{prefix}shop.furniture.{topic}"));
     let seen = until(
-        PATIENCE * 2,
+        PATIENCE,
         "the outward topics hold the same",
         async || {
             let (bootstrap, topics) = (bootstrap.clone(), topics.clone());
@@ -87,6 +88,42 @@ async fn a_shop_that_reads_its_own_topics_sees_what_its_feed_holds() {
     .await;
     assert_eq!(seen.len(), wanted.len());
     world.end().await;
+}
+
+/// Every process serves a feed, one fills it; when that one goes, another does.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_process_takes_a_feed_over_and_readers_notice_nothing() {
+    let bootstrap = millrace_test_rig::kafka().await.bootstrap();
+    let prefix = format!("{}.", unique("takeover"));
+    let url = millrace_test_rig::postgres()
+        .await
+        .create_database("takeover")
+        .await
+        .unwrap();
+    let ground = || {
+        let bus = KafkaBus::new(KafkaSettings::new(&bootstrap, &prefix), unique("holder")).unwrap();
+        Ground {
+            url: url.clone(),
+            bus: Arc::new(bus),
+        }
+    };
+    let mut first = World::on(ground(), furniture("'DEALER'", "'EAST'")).await;
+    first.sources.say([item(1, "Chair")]).await;
+    first.until_shown(&shown([item(1, "Chair")])).await;
+    let second = World::on(ground(), furniture("'DEALER'", "'EAST'")).await;
+    let mut live = second.subscribe(At::Beginning(true)).await;
+    assert_eq!(live.change().await.envelope.unwrap().key, item_key(1));
+
+    first.sources.say([price(1, "", 100)]).await;
+    assert_eq!(live.change().await.envelope.unwrap().key, price_key(1, ""));
+    first.stop().await;
+    first.sources.say([item(2, "Bench")]).await;
+    let told = live.change().await.envelope.unwrap();
+    assert_eq!(told.key, item_key(2));
+    let all = second.pulled(At::Beginning(true), &[]).await;
+    assert_eq!(all.len(), 3, "each once");
+    second.end().await;
+    first.end().await;
 }
 
 /// The last value of every key, of all partitions.
