@@ -74,17 +74,13 @@ async fn a_shop_that_reads_its_own_topics_sees_what_its_feed_holds() {
 
     let topics = ["items", "prices", "inventories", "webshop-orders"]
         .map(|topic| format!("{prefix}shop.furniture.{topic}"));
-    let seen = until(
-        PATIENCE,
-        "the outward topics hold the same",
-        async || {
-            let (bootstrap, topics) = (bootstrap.clone(), topics.clone());
-            let seen = tokio::task::spawn_blocking(move || compacted(&bootstrap, &topics))
-                .await
-                .unwrap();
-            (seen == wanted).then_some(seen)
-        },
-    )
+    let seen = until(PATIENCE, "the outward topics hold the same", async || {
+        let (bootstrap, topics) = (bootstrap.clone(), topics.clone());
+        let seen = tokio::task::spawn_blocking(move || compacted(&bootstrap, &topics))
+            .await
+            .unwrap();
+        (seen == wanted).then_some(seen)
+    })
     .await;
     assert_eq!(seen.len(), wanted.len());
     world.end().await;
