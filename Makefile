@@ -14,7 +14,7 @@ help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## build and run the whole system with a pretend ERP and a guided tour; ARGS="--exit-after-tour", ARGS=--fresh
-	$(CARGO) run --quiet -p millrace -- demo $(ARGS)
+	$(CARGO) run -p millrace -- demo $(ARGS)
 
 test: ## run every test against a real PostgreSQL and Kafka (fetched once; needs a JDK and Maven)
 	$(CARGO) test --workspace --no-run
