@@ -218,6 +218,10 @@ async fn kafka_may_be_gone_for_a_while_and_postgres_restarted() {
     })
     .await;
 
+    // Everything has caught up: what comes now comes in the outage.
+    submit(&mut shop, "WEB-BEFORE").await;
+    shop.reaches("WEB-BEFORE", OrderState::Posted).await;
+
     kafka.kill().await.unwrap();
     submit(&mut shop, "WEB-WITHOUT-KAFKA").await;
     assert!(
