@@ -25,6 +25,8 @@ const OWN: usize = 0;
 const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
 /// A small transaction is answered within this.
 const ANSWERS_SOON: Duration = Duration::from_millis(5);
+/// Longer than `message.timeout.ms`: whoever is silent by then has lost the transaction, and a new publisher begins another.
+const ANSWERS_AT_ALL: Duration = Duration::from_secs(40);
 /// How long a stopping relay waits for acknowledgements it already asked for.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -143,11 +145,15 @@ impl Publisher {
             let _ = self.producer.abort_transaction(Duration::from_secs(5));
             return Err(failure);
         }
+        let began = Instant::now();
         loop {
             match self.producer.commit_transaction(COMMIT_PATIENCE) {
                 Ok(()) => return Ok(()),
+                // Not for ever: a new publisher finds out what became of it when it fences this one.
                 Err(KafkaError::Transaction(failure))
-                    if failure.is_retriable() && !stop.is_cancelled() => {}
+                    if failure.is_retriable()
+                        && !stop.is_cancelled()
+                        && began.elapsed() < COMMIT_PATIENCE => {}
                 Err(failure) => return Err(judged(failure)),
             }
         }
@@ -235,6 +241,10 @@ impl Publisher {
                 std::thread::sleep(Duration::from_micros(100));
             } else {
                 self.producer.poll(Duration::from_millis(1));
+            }
+            if began.elapsed() > ANSWERS_AT_ALL {
+                let code = RDKafkaErrorCode::MessageTimedOut;
+                return Err(PublishError::Kafka(KafkaError::MessageProduction(code)));
             }
             if stop.is_cancelled()
                 && stopping.get_or_insert_with(Instant::now).elapsed() > STOP_PATIENCE
