@@ -1,10 +1,10 @@
 //! The read model's connections.
 
 use sqlx::AnyPool;
-use sqlx::ConnectOptions;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{ConnectOptions, Connection};
 
-use crate::database::place::Place;
+use crate::database::place::{PRESUMED_ALIVE, Place};
 use crate::log::StoreError;
 
 pub(super) async fn pool(place: &Place, connections: u32) -> Result<AnyPool, StoreError> {
@@ -14,7 +14,13 @@ pub(super) async fn pool(place: &Place, connections: u32) -> Result<AnyPool, Sto
         .max_connections(connections.max(2))
         .acquire_timeout(std::time::Duration::from_secs(10));
     let pool = match place {
-        Place::Postgres(_) => pool,
+        Place::Postgres(_) => pool
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    Ok(meta.idle_for < PRESUMED_ALIVE || connection.ping().await.is_ok())
+                })
+            }),
         Place::Sqlite(place) => {
             let pragmas = place.pragmas();
             pool.test_before_acquire(false)

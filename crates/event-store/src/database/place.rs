@@ -8,12 +8,16 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{Connection, PgPool, SqlitePool};
 use tempfile::TempDir;
 use url::Url;
 
 use crate::database::{DatabaseSettings, memory};
 use crate::log::StoreError;
+
+/// A connection that was in use a moment ago is not asked whether it is still there: that would be a round trip before each
+/// question. One that was idle for longer is.
+pub(crate) const PRESUMED_ALIVE: Duration = Duration::from_secs(1);
 
 pub(crate) enum Place {
     Postgres(PostgresPlace),
@@ -118,6 +122,12 @@ impl PostgresPlace {
             .max_connections(6)
             .idle_timeout(Duration::from_secs(60))
             .acquire_timeout(Duration::from_secs(10))
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    Ok(meta.idle_for < PRESUMED_ALIVE || connection.ping().await.is_ok())
+                })
+            })
             .connect_with(options.clone())
             .await?;
         Ok(Self {

@@ -62,10 +62,10 @@ pub(crate) async fn open(
         clock: clock.clone(),
         ids,
     };
-    let writer = Writer::start(ledger, clock, whole(position));
+    let identity = Identity { log: name, epoch };
+    let writer = Writer::start(ledger, clock, identity.clone(), whole(position));
     let stop = CancellationToken::new();
     wake::start(place, writer.moved().clone(), stop.clone());
-    let identity = Identity { log: name, epoch };
     Ok(Arc::new(PostgresLog {
         identity,
         pool: place.pool.clone(),
@@ -111,6 +111,9 @@ impl EventLog for PostgresLog {
     }
 
     async fn read_feed(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, StoreError> {
+        if let Some(events) = self.writer.just_written(after, limit) {
+            return Ok(events);
+        }
         let query = sqlx::query_as(include_str!("read_feed.sql"))
             .bind(signed(after))
             .bind(signed(limit as u64));

@@ -39,8 +39,8 @@ pub(crate) async fn open(
         .await?;
     let (position, epoch): (i64, Uuid) = head;
     let ledger = SqliteLedger::new(place, clock.clone(), ids);
-    let writer = Writer::start(ledger, clock, whole(position));
     let identity = Identity { log: name, epoch };
+    let writer = Writer::start(ledger, clock, identity.clone(), whole(position));
     Ok(Arc::new(SqliteLog {
         identity,
         pool: place.pool.clone(),
@@ -86,6 +86,9 @@ impl EventLog for SqliteLog {
     }
 
     async fn read_feed(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, StoreError> {
+        if let Some(events) = self.writer.just_written(after, limit) {
+            return Ok(events);
+        }
         let query = sqlx::query_as(include_str!("read_feed.sql"))
             .bind(signed(after))
             .bind(signed(limit as u64));

@@ -7,6 +7,7 @@
 mod batch;
 mod judge;
 mod known;
+mod tail;
 mod task;
 
 use std::sync::Arc;
@@ -18,10 +19,13 @@ use tokio::task::JoinHandle;
 
 use millrace_service_kit::Clock;
 
+use crate::event::Recorded;
 use crate::log::{Append, AppendError, Appended, Held, LeaseEpoch, StoreError};
+use crate::row::Identity;
 pub(crate) use batch::{Batch, Row};
 pub(crate) use judge::{Facts, Questions};
 use known::Known;
+pub(crate) use tail::Tail;
 use task::Task;
 
 /// One append may be this large: it is one transaction, and everybody else waits for it.
@@ -62,6 +66,7 @@ pub(crate) trait Ledger: Send + 'static {
 pub(crate) struct Writer {
     requests: mpsc::Sender<Request>,
     moved: watch::Sender<u64>,
+    tail: Tail,
     task: std::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -89,26 +94,40 @@ struct Ask {
 }
 
 impl Writer {
-    pub(crate) fn start(ledger: impl Ledger, clock: Arc<dyn Clock>, head: u64) -> Self {
+    pub(crate) fn start(
+        ledger: impl Ledger,
+        clock: Arc<dyn Clock>,
+        identity: Identity,
+        head: u64,
+    ) -> Self {
         let (requests, received) = mpsc::channel(8_192);
         let moved = watch::Sender::new(head);
+        let tail = Tail::new(identity);
         let task = Task {
             ledger,
             clock,
             received,
             moved: moved.clone(),
+            tail: tail.clone(),
             known: Known::default(),
         };
         let task = tokio::spawn(task.run());
         Self {
             requests,
             moved,
+            tail,
             task: std::sync::Mutex::new(Some(task)),
         }
     }
 
     pub(crate) fn moved(&self) -> &watch::Sender<u64> {
         &self.moved
+    }
+
+    /// As [`crate::EventLog::read_feed`], where this process wrote all of it just now.
+    pub(crate) fn just_written(&self, after: u64, limit: usize) -> Option<Vec<Recorded>> {
+        let head = *self.moved.borrow();
+        self.tail.read(after, limit, head)
     }
 
     pub(crate) async fn append(&self, append: Append) -> Result<Appended, AppendError> {

@@ -12,7 +12,7 @@ use crate::log::{Append, AppendError, Appended, Held, StoreError};
 use crate::writer::batch::Batch;
 use crate::writer::judge::{Questions, Verdict, judge};
 use crate::writer::known::Known;
-use crate::writer::{Ask, Ledger, Request};
+use crate::writer::{Ask, Ledger, Request, Tail};
 
 /// A batch ends when it has this many events or bytes; an append is never split.
 const BATCH_EVENTS: usize = 1_000;
@@ -27,6 +27,7 @@ pub(super) struct Task<L> {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) received: mpsc::Receiver<Request>,
     pub(super) moved: watch::Sender<u64>,
+    pub(super) tail: Tail,
     pub(super) known: Known,
 }
 
@@ -112,6 +113,7 @@ impl<L: Ledger> Task<L> {
                     for row in &batch.rows {
                         self.known.stands_at(row.stream, row.version);
                     }
+                    self.tail.committed(base, &batch);
                     drop(batch);
                     self.told(last);
                     for ((index, _), appended) in sure.iter().zip(results) {
@@ -200,6 +202,7 @@ impl<L: Ledger> Task<L> {
             for row in &batch.rows {
                 self.known.stands_at(row.stream, row.version);
             }
+            self.tail.committed(base, &batch);
             self.told(base + batch.rows.len() as u64);
         }
         let results = verdicts.into_iter().map(|verdict| match verdict {

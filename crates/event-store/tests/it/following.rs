@@ -13,7 +13,8 @@ use crate::world::{On, World, append, open, whole_feed};
 
 everywhere!(
     followers_see_every_event_once_in_order_while_several_write,
-    a_follower_is_woken_by_the_next_append
+    a_follower_is_woken_by_the_next_append,
+    what_was_just_written_reads_as_the_database_gives_it_back
 );
 
 /// Follows until `count` events were seen; panics at a gap or a repeat.
@@ -188,4 +189,23 @@ async fn a_slow_writer_is_never_skipped() {
             .collect::<Vec<_>>(),
         ["s", "slow", "quick"]
     );
+}
+
+/// A follower is served from memory, a reader of the stream from the database.
+async fn what_was_just_written_reads_as_the_database_gives_it_back(on: On) {
+    let world = World::new(on).await;
+    for round in 0..40_u64 {
+        let mut append = append("stream", Expected::Version(round), &["x"]);
+        let event = &mut append.streams[0].events[0];
+        event.occurred_at = jiff::Timestamp::new(1_700_000_000, 123_456_789).unwrap();
+        event.key = format!("finer-{round}");
+        event.deleted = round % 3 == 0;
+        world.log.append(append).await.unwrap();
+        let followed = world.log.read_feed(round, 10).await.unwrap();
+        let stored = world.log.read_stream("stream", round, 10).await.unwrap();
+        assert_eq!(followed, stored, "round {round}");
+    }
+    let page = world.log.read_feed(10, 7).await.unwrap();
+    let numbers: Vec<u64> = page.iter().map(|event| event.at.number).collect();
+    assert_eq!(numbers, (11..18).collect::<Vec<u64>>());
 }
