@@ -23,6 +23,9 @@ pub enum BusError {
     /// The remembered position is gone (topic recreated, retention passed, log rebuilt): start again from a snapshot.
     #[error("resync needed for {topic}: {reason}")]
     ResyncNeeded { topic: String, reason: String },
+    /// Records are there and none comes: begin anew from the stored positions.
+    #[error("partition {partition} of {topic} has records and brings none")]
+    Stuck { topic: String, partition: i32 },
     #[error("no topic is known for events of kind {0}")]
     UnknownTopic(String),
 }

@@ -87,6 +87,7 @@ mod consumer;
 mod embedded;
 mod handler;
 mod kafka;
+mod past;
 mod subscription;
 pub mod topics;
 

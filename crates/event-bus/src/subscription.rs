@@ -29,6 +29,9 @@ pub struct Mark {
     pub seen: Option<Seen>,
     /// The offset at which the epoch of `seen` was first met: what is older there belongs to an earlier life of the log.
     pub since: i64,
+    /// Where the partition ended when this consumer began it, until something new came after that. What is older may have been
+    /// compacted: there a position that goes back does not tell that the record was taken. -1: nothing is that old.
+    pub old_until: i64,
     /// Why this partition waits for a person.
     pub stalled: Option<String>,
 }
@@ -79,8 +82,12 @@ impl Taken {
 /// What changed about the partitions this member reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Ours from now on, from its mark.
-    Assigned(Partition, Option<Mark>),
+    /// Ours from now on, from its mark; without one from the beginning, and `end` is where the partition ends now.
+    Assigned {
+        partition: Partition,
+        mark: Option<Mark>,
+        end: i64,
+    },
     /// Somebody else's from now on.
     Revoked(Partition),
     /// The mark points to where nothing is any more; nothing comes from this partition until [`Subscription::seek`].

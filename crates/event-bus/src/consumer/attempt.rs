@@ -305,7 +305,7 @@ impl Filling<'_> {
 
     async fn finish(mut self) -> Result<Counts, Stop> {
         if !self.wanted.is_empty() {
-            self.tx.rollback().await?;
+            // Dropped, so rolled back: nothing that is appended waits for it.
             return Err(Stop::NeedsAppends(self.wanted));
         }
         self.bench.handler.conclude(&mut self.tx).await?;

@@ -25,6 +25,8 @@ use crate::handler::Handler;
 use crate::subscription::known;
 use worker::Worker;
 
+pub(crate) use plan::NOTHING_OLD;
+
 pub use meter::{Meter, Reading};
 pub use parked::{
     From, ParkedRecord, ParkedState, Stalled, drop_parked, list_parked, list_stalled, resolve,

@@ -5,17 +5,23 @@ use std::collections::{BTreeMap, HashMap};
 
 use millrace_event_store::Position;
 
+use crate::past::Past;
 use crate::subscription::{Mark, Partition, Seen, Taken};
+use crate::topics::{self, Kind};
 
 /// `next` of a partition that is to be read from its beginning.
 pub(crate) const BEGINNING: i64 = -1;
+/// `old_until` of a partition whose past is over.
+pub(crate) const NOTHING_OLD: i64 = -1;
 
 impl Mark {
-    pub(crate) fn beginning() -> Self {
+    /// Of a partition that ends at `end`.
+    pub(crate) fn beginning(end: i64) -> Self {
         Self {
             next: BEGINNING,
             seen: None,
             since: BEGINNING,
+            old_until: end,
             stalled: None,
         }
     }
@@ -32,11 +38,14 @@ pub(super) struct Plan<'a> {
     pub stale: u64,
     /// Partitions in which a new epoch begins, with the record it begins at; what comes from there on is not in the plan.
     pub rebuilt: Vec<(Partition, i64, Position)>,
+    /// What the steps take of the partitions' past.
+    pub past: HashMap<Partition, Past>,
 }
 
-/// Judges `records` against where their partitions stand.
+/// Judges `records` against where their partitions stand, and what was taken of their past.
 pub(super) fn plan<'a>(
     marks: &HashMap<Partition, Mark>,
+    past: &HashMap<&Partition, &Past>,
     records: &'a [Taken],
     reached: &[(Partition, i64)],
 ) -> Plan<'a> {
@@ -46,6 +55,7 @@ pub(super) fn plan<'a>(
         repeated: 0,
         stale: 0,
         rebuilt: Vec::new(),
+        past: HashMap::new(),
     };
     for taken in records {
         if plan
@@ -67,7 +77,24 @@ pub(super) fn plan<'a>(
             continue;
         }
         let verdict = match &taken.event {
-            Ok(recorded) => judge(mark, taken.offset, &recorded.at),
+            Ok(recorded) => match judge(mark, taken.offset, &recorded.at) {
+                // Of a compacted topic's past the first of two may be gone, and this one is all there is.
+                Verdict::Repeat if is_past(mark, taken) => {
+                    let taken_before = [
+                        past.get(&taken.partition).copied(),
+                        plan.past.get(&taken.partition),
+                    ]
+                    .into_iter()
+                    .flatten()
+                    .any(|past| past.reaches(taken.key(), recorded.at.number));
+                    if taken_before {
+                        Verdict::Repeat
+                    } else {
+                        Verdict::Take
+                    }
+                }
+                verdict => verdict,
+            },
             Err(_) => Verdict::Take,
         };
         match verdict {
@@ -85,7 +112,24 @@ pub(super) fn plan<'a>(
             if mark.seen.is_none() {
                 mark.since = taken.offset;
             }
-            mark.seen = Some(Seen::at(&recorded.at));
+            if is_past(mark, taken) {
+                plan.past
+                    .entry(taken.partition.clone())
+                    .or_default()
+                    .note(taken.key(), recorded.at.number);
+            }
+            let seen = Seen::at(&recorded.at);
+            let is_new = mark
+                .seen
+                .as_ref()
+                .is_none_or(|newest| newest.comes_before(&recorded.at));
+            if taken.offset >= mark.old_until && is_new {
+                mark.old_until = NOTHING_OLD;
+            }
+            match &mark.seen {
+                Some(further) if further.same_log(&seen) && further.number > seen.number => {}
+                _ => mark.seen = Some(seen),
+            }
         }
     }
     for (partition, next) in reached {
@@ -115,6 +159,15 @@ impl Seen {
             number: position.number,
         }
     }
+
+    /// In the same life of the same log.
+    pub(crate) fn comes_before(&self, at: &Position) -> bool {
+        self.same_log(&Self::at(at)) && self.number < at.number
+    }
+
+    fn same_log(&self, other: &Self) -> bool {
+        (&self.log, self.epoch, self.shard) == (&other.log, other.epoch, other.shard)
+    }
 }
 
 enum Verdict {
@@ -142,6 +195,12 @@ fn judge(mark: &Mark, offset: i64, at: &Position) -> Verdict {
     } else {
         Verdict::Rebuilt(at.clone())
     }
+}
+
+/// It may have lost company to compaction.
+fn is_past(mark: &Mark, taken: &Taken) -> bool {
+    mark.old_until >= 0
+        && topics::named(taken.partition.topic).is_some_and(|topic| topic.kind == Kind::State)
 }
 
 #[cfg(test)]

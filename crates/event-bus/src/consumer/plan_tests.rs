@@ -15,10 +15,11 @@ fn what_was_taken_is_not_taken_again() {
         next: 5,
         seen: Some(seen(1, 3)),
         since: 0,
+        old_until: -1,
         stalled: None,
     });
     let records = [record(4, 1, 3), record(5, 1, 3), record(6, 1, 4)];
-    let plan = plan(&marks, &records, &[]);
+    let plan = plan(&marks, &HashMap::new(), &records, &[]);
     assert_eq!((offsets(&plan), plan.repeated), (vec![6], 2));
     assert_eq!(plan.marks[&partition()].next, 7);
 }
@@ -29,10 +30,11 @@ fn a_new_epoch_ends_the_plan_where_it_begins() {
         next: 0,
         seen: Some(seen(1, 3)),
         since: 0,
+        old_until: -1,
         stalled: None,
     });
     let records = [record(0, 1, 4), record(1, 2, 1), record(2, 2, 2)];
-    let plan = plan(&marks, &records, &[(partition(), 9)]);
+    let plan = plan(&marks, &HashMap::new(), &records, &[(partition(), 9)]);
     assert_eq!(offsets(&plan), [0]);
     assert_eq!(plan.rebuilt.len(), 1);
     assert_eq!(
@@ -52,17 +54,23 @@ fn what_is_older_than_the_epoch_is_stale() {
         next: BEGINNING,
         seen: Some(seen(2, 0)),
         since: 2,
+        old_until: -1,
         stalled: None,
     });
     let records = [record(0, 1, 1), record(1, 1, 2), record(2, 2, 1)];
-    let plan = plan(&marks, &records, &[]);
+    let plan = plan(&marks, &HashMap::new(), &records, &[]);
     assert_eq!((offsets(&plan), plan.stale), (vec![2], 2));
 }
 
 #[test]
 fn a_partition_that_is_not_ours_is_left_alone() {
     let records = [record(0, 1, 1)];
-    let plan = plan(&HashMap::new(), &records, &[(partition(), 4)]);
+    let plan = plan(
+        &HashMap::new(),
+        &HashMap::new(),
+        &records,
+        &[(partition(), 4)],
+    );
     assert!(plan.steps.is_empty() && plan.marks.is_empty());
 }
 
@@ -72,9 +80,10 @@ fn passing_over_foreign_events_moves_the_mark() {
         next: 3,
         seen: None,
         since: BEGINNING,
+        old_until: -1,
         stalled: None,
     });
-    let plan = plan(&marks, &[], &[(partition(), 9)]);
+    let plan = plan(&marks, &HashMap::new(), &[], &[(partition(), 9)]);
     assert_eq!(plan.marks[&partition()].next, 9);
 }
 
@@ -106,7 +115,7 @@ proptest! {
     /// each event of it once and in order.
     #[test]
     fn the_last_life_of_a_log_is_taken_once_and_in_order(content in content(), cuts in prop::collection::vec((1_usize..6, any::<bool>()), 40)) {
-        let mut mark = Mark::beginning();
+        let mut mark = Mark::beginning(-1);
         let mut taken: Vec<(u128, u64)> = Vec::new();
         let mut cuts = cuts.into_iter().cycle();
         let mut resyncs = 0;
@@ -121,14 +130,14 @@ proptest! {
                 continue;
             }
             let marks = at(mark.clone());
-            let plan = plan(&marks, &records, &[]);
+            let plan = plan(&marks, &HashMap::new(), &records, &[]);
             taken.extend(plan.steps.iter().map(|step| {
                 let at = &step.event.as_ref().expect("readable").at;
                 (at.epoch.as_u128(), at.number)
             }));
             mark = plan.marks.get(&partition()).cloned().unwrap_or(mark);
             if let Some((_, offset, at)) = plan.rebuilt.first() {
-                mark = Mark { next: BEGINNING, seen: Some(Seen { number: 0, ..Seen::at(at) }), since: *offset, stalled: None };
+                mark = Mark { next: BEGINNING, seen: Some(Seen { number: 0, ..Seen::at(at) }), since: *offset, old_until: -1, stalled: None };
                 resyncs += 1;
                 prop_assert!(resyncs < 10, "it ends");
             }
@@ -140,6 +149,78 @@ proptest! {
         prop_assert_eq!(&of_last, &expected);
         prop_assert!(taken.ends_with(&expected), "nothing older comes after it");
     }
+}
+
+/// What a relay sends that fails now and then and goes back to its checkpoint: numbers of events in the order of offsets.
+fn sent_with_failures() -> impl Strategy<Value = Vec<u64>> {
+    prop::collection::vec((1_u64..9, 0_u64..6), 1..8).prop_map(|runs| {
+        let (mut sent, mut checkpoint) = (Vec::new(), 0);
+        for (length, lost) in runs {
+            sent.extend(checkpoint + 1..=checkpoint + length);
+            checkpoint += length - lost.min(length);
+        }
+        // In the end it gets through.
+        sent.extend(checkpoint + 1..=sent.iter().copied().max().unwrap_or(0));
+        sent
+    })
+}
+
+proptest! {
+    /// Whatever compaction left of what was there before, a newcomer ends with the last event of every key, and no key goes back.
+    #[test]
+    fn a_newcomer_to_a_compacted_topic_misses_no_key(
+        sent in sent_with_failures(),
+        keys in 1_u64..5,
+        until in 0.0_f64..=1.0,
+        removed in prop::collection::vec(any::<bool>(), 80),
+        cuts in prop::collection::vec(1_usize..6, 40),
+    ) {
+        let old_until = (sent.len() as f64 * until) as usize;
+        let superseded = |offset: usize| sent[offset + 1..old_until.max(offset + 1)].iter().any(|number| number % keys == sent[offset] % keys);
+        let left: Vec<(usize, u64)> = sent.iter().copied().enumerate()
+            .filter(|(offset, _)| !(*offset < old_until && superseded(*offset) && removed[offset % removed.len()]))
+            .collect();
+        let mut mark = Mark::beginning(old_until as i64);
+        let mut past = Past::default();
+        let mut taken: HashMap<u64, Vec<u64>> = HashMap::new();
+        let mut cuts = cuts.into_iter().cycle();
+        loop {
+            let records: Vec<Taken> = left.iter()
+                .filter(|(offset, _)| *offset as i64 >= mark.next)
+                .take(cuts.next().expect("endless"))
+                .map(|&(offset, number)| keyed(offset as i64, number, number % keys))
+                .collect();
+            if records.is_empty() {
+                break;
+            }
+            let marks = at(mark.clone());
+            let own = partition();
+            let mut plan = plan(&marks, &HashMap::from([(&own, &past)]), &records, &[]);
+            for step in &plan.steps {
+                let number = step.event.as_ref().expect("readable").at.number;
+                taken.entry(number % keys).or_default().push(number);
+            }
+            if let Some(more) = plan.past.remove(&own) {
+                past.merge(more);
+            }
+            mark = plan.marks.get(&own).cloned().unwrap_or(mark);
+        }
+        let highest = *sent.iter().max().expect("not empty");
+        for key in 0..keys {
+            let last = (1..=highest).filter(|number| number % keys == key).max();
+            let of_key = taken.get(&key).cloned().unwrap_or_default();
+            prop_assert_eq!(of_key.last().copied(), last, "key {}: {:?}", key, of_key);
+            prop_assert!(of_key.windows(2).all(|pair| pair[0] < pair[1]), "key {} goes back: {:?}", key, of_key);
+        }
+    }
+}
+
+fn keyed(offset: i64, number: u64, key: u64) -> Taken {
+    let mut taken = record(offset, 1, number);
+    if let Ok(recorded) = &mut taken.event {
+        recorded.event.key = format!("key-{key}");
+    }
+    taken
 }
 
 fn offsets(plan: &Plan<'_>) -> Vec<i64> {

@@ -14,7 +14,7 @@ pub(super) struct StoredPositions {
     pub database: Database,
 }
 
-type Row = (i64, String, String, i64, i64, i64, String);
+type Row = (i64, String, String, i64, i64, i64, i64, String);
 
 #[async_trait]
 impl Positions for StoredPositions {
@@ -26,8 +26,8 @@ impl Positions for StoredPositions {
             .bind(&*partition.source)
             .fetch_optional(self.database.pool())
             .await?;
-        Ok(
-            row.map(|(next, log, epoch, shard, number, since, stalled)| Mark {
+        Ok(row.map(
+            |(next, log, epoch, shard, number, since, old_until, stalled)| Mark {
                 next,
                 seen: Uuid::parse_str(&epoch).ok().map(|epoch| Seen {
                     log: log.into(),
@@ -36,9 +36,10 @@ impl Positions for StoredPositions {
                     number: u64::try_from(number).unwrap_or_default(),
                 }),
                 since,
+                old_until,
                 stalled: Some(stalled).filter(|stalled| !stalled.is_empty()),
-            }),
-        )
+            },
+        ))
     }
 }
 
@@ -71,6 +72,7 @@ pub(super) async fn claim(
         .bind(i64::from(shard))
         .bind(i64::try_from(number).unwrap_or(i64::MAX))
         .bind(new.since)
+        .bind(new.old_until)
         .bind(new.stalled.as_deref().unwrap_or_default());
     let query = match old {
         Some(old) => query.bind(old.next),

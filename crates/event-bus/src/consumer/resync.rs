@@ -7,6 +7,7 @@ use crate::bus::BusError;
 use crate::consumer::plan::BEGINNING;
 use crate::consumer::positions::claim;
 use crate::consumer::worker::{Own, Worker};
+use crate::past::Past;
 use crate::subscription::{Change, Mark, Partition, Positions, Seen, Subscription};
 use crate::topics::{self, Kind};
 
@@ -17,14 +18,18 @@ impl Worker {
         subscription: &mut dyn Subscription,
     ) -> Result<(), BusError> {
         match change {
-            Change::Assigned(partition, mark) => {
+            Change::Assigned {
+                partition,
+                mark,
+                end,
+            } => {
                 debug!(
                     topic = partition.topic,
                     partition = partition.number,
                     "assigned"
                 );
                 let stored = mark.is_some();
-                let mark = mark.unwrap_or_else(Mark::beginning);
+                let mark = mark.unwrap_or_else(|| Mark::beginning(end));
                 if mark.stalled.is_some() {
                     subscription.pause(&partition, true).await?;
                 }
@@ -34,6 +39,7 @@ impl Worker {
                         mark,
                         stored,
                         failing: None,
+                        past: Past::default(),
                     },
                 );
                 self.may_hold = true;
@@ -95,6 +101,7 @@ impl Worker {
                 mark,
                 stored: true,
                 failing: None,
+                past: Past::default(),
             },
         );
         Ok(())
@@ -122,8 +129,10 @@ impl Worker {
         };
         let facts = topics::named(partition.topic)
             .is_some_and(|topic| matches!(topic.kind, Kind::Facts { .. }));
+        let old_until = own.mark.old_until;
         let mark = if facts {
             Mark {
+                old_until,
                 next: offset.unwrap_or(BEGINNING),
                 seen,
                 since: offset.unwrap_or(BEGINNING),
@@ -131,6 +140,7 @@ impl Worker {
             }
         } else {
             Mark {
+                old_until,
                 next: BEGINNING,
                 seen,
                 since: offset.unwrap_or(BEGINNING),
@@ -178,6 +188,7 @@ impl Worker {
                 mark,
                 stored: true,
                 failing: None,
+                past: Past::default(),
             },
         );
         subscription.pause(partition, stalled).await?;

@@ -15,13 +15,16 @@ use crate::consumer::appends::append;
 use crate::consumer::attempt::{Appended, Bench, Stop, Wanted};
 use crate::consumer::failing::Failing;
 use crate::consumer::meter::{Counts, Meter};
-use crate::consumer::plan::plan;
+use crate::consumer::plan::{NOTHING_OLD, plan};
 use crate::consumer::positions::StoredPositions;
+use crate::past::Past;
 use crate::subscription::{Mark, Partition, Subscription, Taken};
 use crate::topics::Topic;
 
 const IDLE: Duration = Duration::from_secs(30);
 const LAG_EVERY: Duration = Duration::from_secs(5);
+/// How long a partition with records may stand still before the member begins anew.
+const UNMOVED: Duration = Duration::from_secs(60);
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_LAST: Duration = Duration::from_secs(20);
 /// Transactions that begin with savepoints after one that needed them.
@@ -33,6 +36,8 @@ pub(super) struct Own {
     /// The mark is in the database.
     pub(super) stored: bool,
     pub(super) failing: Option<Failing>,
+    /// What was taken of what is older than `mark.old_until`.
+    pub(super) past: Past,
 }
 
 pub(super) struct Worker {
@@ -45,6 +50,8 @@ pub(super) struct Worker {
     pub(super) may_hold: bool,
     pub(super) recheck_at: Instant,
     lag_at: Instant,
+    /// Partitions with records waiting: where each stands, and since when.
+    unmoved: HashMap<Partition, (i64, Instant)>,
     savepoints: u32,
     lease: Option<LeaseEpoch>,
 }
@@ -79,6 +86,7 @@ impl Worker {
             may_hold: true,
             recheck_at: now,
             lag_at: now,
+            unmoved: HashMap::new(),
             savepoints: 0,
             lease,
         }
@@ -147,7 +155,7 @@ impl Worker {
             self.take(records, reached, &mut *subscription).await?;
             self.retry_failing(&mut *subscription).await?;
             self.recheck(&mut *subscription).await?;
-            self.look_at_lag(&mut *subscription).await;
+            self.look_at_lag(&mut *subscription).await?;
             *away = 0;
         }
     }
@@ -273,7 +281,12 @@ impl Worker {
             .iter()
             .map(|(partition, own)| (partition.clone(), own.stored.then(|| own.mark.clone())))
             .collect();
-        let plan = plan(&marks, records, reached);
+        let past = self
+            .own
+            .iter()
+            .map(|(partition, own)| (partition, &own.past))
+            .collect();
+        let mut plan = plan(&marks, &past, records, reached);
         let mut savepoints = self.savepoints > 0;
         self.savepoints = self.savepoints.saturating_sub(1);
         let mut appended = Appended::new();
@@ -309,11 +322,18 @@ impl Worker {
         let mut moved = Vec::with_capacity(plan.marks.len());
         for (partition, mark) in plan.marks {
             if let Some(own) = self.own.get_mut(&partition) {
+                let mut past = std::mem::take(&mut own.past);
+                if mark.old_until == NOTHING_OLD {
+                    past = Past::default();
+                } else if let Some(taken) = plan.past.remove(&partition) {
+                    past.merge(taken);
+                }
                 moved.push((partition, mark.next));
                 *own = Own {
                     mark,
                     stored: true,
                     failing: own.failing.take(),
+                    past,
                 };
             }
         }
@@ -343,17 +363,56 @@ impl Worker {
             })
     }
 
-    async fn look_at_lag(&mut self, subscription: &mut dyn Subscription) {
+    async fn look_at_lag(&mut self, subscription: &mut dyn Subscription) -> Result<(), BusError> {
         if Instant::now() < self.lag_at {
-            return;
+            return Ok(());
         }
         self.lag_at = Instant::now() + LAG_EVERY;
         let lag = subscription.lag().await;
+        let stuck = self.stuck(&lag);
         self.meter.lag(
             lag.into_iter()
                 .map(|(partition, lag)| ((partition.topic, partition.number), lag))
                 .collect(),
         );
+        match stuck {
+            None => Ok(()),
+            Some(partition) => Err(BusError::Stuck {
+                topic: partition.topic.to_owned(),
+                partition: partition.number,
+            }),
+        }
+    }
+
+    /// A partition of which records are there, and nothing holds it back, but none has come for long. Nobody knows a reason why that
+    /// should happen; were there one, this would be how it ends.
+    fn stuck(&mut self, lag: &[(Partition, i64)]) -> Option<Partition> {
+        let now = Instant::now();
+        let mut still: HashMap<Partition, (i64, Instant)> = HashMap::new();
+        for (partition, lag) in lag {
+            let Some(own) = self
+                .own
+                .get(partition)
+                .filter(|_| *lag > 0 && self.flows(partition))
+            else {
+                continue;
+            };
+            let since = match self.unmoved.get(partition) {
+                Some((next, since)) if *next == own.mark.next => *since,
+                Some(_) | None => now,
+            };
+            still.insert(partition.clone(), (own.mark.next, since));
+        }
+        self.unmoved = still;
+        let stuck = self
+            .unmoved
+            .iter()
+            .find(|(_, (_, since))| now.duration_since(*since) >= UNMOVED)
+            .map(|(partition, _)| partition.clone());
+        if stuck.is_some() {
+            self.unmoved.clear();
+        }
+        stuck
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::bus::BusError;
+use crate::consumer::NOTHING_OLD;
 use crate::embedded::Attached;
 use crate::subscription::{Batch, Change, Partition, Positions, Subscription, Taken};
 use crate::topics::{self, Topic};
@@ -177,7 +178,12 @@ impl EmbeddedSubscription {
             } else {
                 None
             };
-            changes.push(Change::Assigned(partition.clone(), mark));
+            changes.push(Change::Assigned {
+                partition: partition.clone(),
+                mark,
+                // A log holds every event once, and none is compacted away.
+                end: NOTHING_OLD,
+            });
             feed.cursors.insert(
                 topic,
                 Cursor {

@@ -58,6 +58,7 @@ pub(super) fn read(
     let mut config = settings.reader("checkpoint");
     config
         .set("group.id", format!("{topic}.nobody"))
+        .set("isolation.level", "read_committed")
         .set("enable.partition.eof", "true")
         .set("fetch.wait.max.ms", "20")
         .set("auto.offset.reset", "earliest");

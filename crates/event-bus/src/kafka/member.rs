@@ -3,9 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use millrace_event_store::StoreError;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -17,10 +15,13 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::runtime::Handle;
 use tracing::{debug, warn};
 
-use crate::kafka::client::said;
-use crate::subscription::{Change, Mark, Partition, Positions};
+use crate::bus::BusError;
+use crate::kafka::client::{ends, said};
+use crate::subscription::{Change, Mark, Partition, Positions, Seen, Taken};
 
-const WATERMARK_PATIENCE: Duration = Duration::from_secs(5);
+/// How far before its mark a partition is read to see whether it is the one read so far: enough to meet a record among the marks of
+/// transactions.
+const LOOK_BACK: i64 = 10;
 
 /// A partition of this member.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub(super) struct Share {
     pub next: i64,
     /// Nothing is delivered until the loop seeks.
     pub lost: bool,
+    /// Reading began a little before the mark: what stands before `.1` must be what was taken, up to `.0`.
+    pub known: Option<(Seen, i64)>,
 }
 
 #[derive(Default)]
@@ -37,8 +40,8 @@ pub(super) struct Shared {
     pub changes: Vec<Change>,
     /// The end of each partition as it was last told.
     pub ends: HashMap<(String, i32), i64>,
-    /// The database could not say where to begin.
-    pub failure: Option<StoreError>,
+    /// Why this member cannot go on.
+    pub failure: Option<BusError>,
 }
 
 /// The member's context: the callbacks run on the thread that polls.
@@ -70,21 +73,32 @@ impl Membership {
         list: &TopicPartitionList,
     ) -> KafkaResult<()> {
         let mut start = TopicPartitionList::new();
+        let mut failed = false;
         for element in list.elements() {
             let (topic, number) = (element.topic(), element.partition());
             let Some(partition) = self.partition(topic, number) else {
                 continue;
             };
-            let offset = match self.runtime.block_on(self.positions.load(&partition)) {
-                Ok(mark) => self.begin(consumer, topic, partition, mark),
-                Err(failure) => {
-                    // The session ends with this; where reading would begin meanwhile does not matter.
+            // Once one could not be asked for, the session ends: where reading would begin meanwhile does not matter.
+            let offset = if failed {
+                Offset::End
+            } else {
+                let begun = self
+                    .runtime
+                    .block_on(self.positions.load(&partition))
+                    .map_err(BusError::from)
+                    .and_then(|mark| self.begin(consumer, topic, partition, mark));
+                begun.unwrap_or_else(|failure| {
+                    failed = true;
                     self.with(|shared| shared.failure = Some(failure));
                     Offset::End
-                }
+                })
             };
             start.add_partition_offset(topic, number, offset)?;
         }
+        // librdkafka keeps a pause over losing and getting a partition again; whoever paused it then has forgotten it.
+        // It fails for partitions that are new to this member, which are not paused.
+        let _ = consumer.resume(&start);
         consumer.incremental_assign(&start)
     }
 
@@ -94,20 +108,24 @@ impl Membership {
         topic: &str,
         partition: Partition,
         mark: Option<Mark>,
-    ) -> Offset {
+    ) -> Result<Offset, BusError> {
         let next = mark.as_ref().map_or(-1, |mark| mark.next);
-        let lost = (next >= 0)
-            .then(|| self.lost(consumer, topic, partition.number, next))
-            .flatten();
+        let seen = mark.as_ref().and_then(|mark| mark.seen.clone());
+        let old_until = mark.as_ref().map_or(-1, |mark| mark.old_until);
+        let (low, high) = ends(consumer, topic, partition.number)?;
+        let lost = lost(partition.number, next, (low, high));
         self.with(|shared| {
-            shared
-                .changes
-                .push(Change::Assigned(partition.clone(), mark));
+            shared.changes.push(Change::Assigned {
+                partition: partition.clone(),
+                mark,
+                end: high,
+            });
             shared.shares.insert(
                 partition.clone(),
                 Share {
                     next,
                     lost: lost.is_some(),
+                    known: seen.filter(|_| next > old_until).map(|seen| (seen, next)),
                 },
             );
             if let Some(reason) = &lost {
@@ -118,39 +136,16 @@ impl Membership {
                 });
             }
         });
-        if next < 0 || lost.is_some() {
+        Ok(if next < 0 || lost.is_some() {
             Offset::Beginning
         } else {
-            Offset::Offset(next)
-        }
+            Offset::Offset((next - LOOK_BACK).max(low).min(next))
+        })
     }
 
-    /// Why reading cannot go on at `next`, if so.
-    fn lost(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        topic: &str,
-        number: i32,
-        next: i64,
-    ) -> Option<String> {
-        match consumer.fetch_watermarks(topic, number, WATERMARK_PATIENCE) {
-            Ok((low, _)) if next < low => Some(format!(
-                "records from {next} to {low} of partition {number} are gone"
-            )),
-            Ok((_, high)) if next > high => Some(format!(
-                "partition {number} ends at {high}, before {next}: the topic is not the one read so far"
-            )),
-            Ok(_) => None,
-            Err(failure) => {
-                // The broker will say it itself when reading begins out of range.
-                debug!(%failure, topic, "could not ask where the partition begins and ends");
-                None
-            }
-        }
-    }
-
-    /// The broker says that some position is out of range: which?
-    pub(super) fn look_for_lost(&self, consumer: &BaseConsumer<Self>) {
+    /// The broker says that some position is out of range: which? `false`: none that we can see.
+    pub(super) fn look_for_lost(&self, consumer: &BaseConsumer<Self>) -> bool {
+        let mut found = false;
         let shares: Vec<(Partition, Share)> = self.with(|shared| {
             shared
                 .shares
@@ -169,7 +164,11 @@ impl Membership {
             else {
                 continue;
             };
-            if let Some(reason) = self.lost(consumer, topic, partition.number, share.next) {
+            let Ok(ends) = ends(consumer, topic, partition.number) else {
+                continue;
+            };
+            if let Some(reason) = lost(partition.number, share.next, ends) {
+                found = true;
                 self.with(|shared| {
                     if let Some(share) = shared.shares.get_mut(&partition) {
                         share.lost = true;
@@ -182,6 +181,7 @@ impl Membership {
                 });
             }
         }
+        found
     }
 
     fn revoked(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) -> KafkaResult<()> {
@@ -199,6 +199,36 @@ impl Membership {
     }
 }
 
+impl Share {
+    /// Judges a record of this partition as it comes: to be delivered, passed over because it stands before the mark, or a sign that
+    /// the topic is not the one read so far.
+    pub(super) fn judge(&mut self, taken: &Taken) -> Judged {
+        if self.lost {
+            return Judged::PassedOver;
+        }
+        match &self.known {
+            Some((seen, mark)) if taken.offset < *mark => match &taken.event {
+                Ok(recorded) if seen.comes_before(&recorded.at) => {
+                    self.lost = true;
+                    Judged::Strange
+                }
+                Ok(_) | Err(_) => Judged::PassedOver,
+            },
+            Some(_) | None => {
+                self.known = None;
+                self.next = taken.offset + 1;
+                Judged::Delivered
+            }
+        }
+    }
+}
+
+pub(super) enum Judged {
+    Delivered,
+    PassedOver,
+    Strange,
+}
+
 impl ClientContext for Membership {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         said(level, facility, message);
@@ -213,9 +243,9 @@ impl ClientContext for Membership {
             let partitions = topic
                 .partitions
                 .into_iter()
-                .filter(|(number, partition)| *number >= 0 && partition.ls_offset >= 0);
+                .filter(|(number, partition)| *number >= 0 && partition.hi_offset >= 0);
             partitions
-                .map(move |(number, partition)| ((name.clone(), number), partition.ls_offset))
+                .map(move |(number, partition)| ((name.clone(), number), partition.hi_offset))
                 .collect::<Vec<_>>()
         });
         let ends = ends.collect();
@@ -239,6 +269,26 @@ impl ConsumerContext for Membership {
                 error = &failure as &dyn std::error::Error,
                 "could not take over the partitions the group gave"
             );
+            // Else librdkafka waits for an answer to this for ever, and goes on telling the group that all is well.
+            let _ = consumer.unassign();
+            self.with(|shared| shared.failure = Some(failure.into()));
         }
     }
+}
+
+/// Why reading cannot go on at `next`, if so.
+fn lost(number: i32, next: i64, (low, high): (i64, i64)) -> Option<String> {
+    if next < 0 {
+        return None;
+    }
+    if next < low {
+        return Some(format!(
+            "records from {next} to {low} of partition {number} are gone"
+        ));
+    }
+    (next > high).then(|| {
+        format!(
+            "partition {number} ends at {high}, before {next}: the topic is not the one read so far"
+        )
+    })
 }

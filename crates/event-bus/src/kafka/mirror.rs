@@ -1,10 +1,11 @@
 //! A whole topic for one reader: every partition from its beginning, without a group.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use millrace_event_store::{Position, Recorded};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
@@ -13,9 +14,10 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use crate::bus::{BusError, Delivery, Mirrored, Routes};
-use crate::kafka::client::Quiet;
+use crate::kafka::client::{Quiet, ends};
 use crate::kafka::record;
 use crate::kafka::settings::KafkaSettings;
+use crate::past::Past;
 use crate::topics::Topic;
 
 /// How long a newcomer waits for a topic that is not there, before it says that it has caught up with nothing.
@@ -140,8 +142,19 @@ impl Reader {
     /// Everything from the beginning, then what comes. Ends well when nobody listens any more.
     fn follow(&self, partitions: &[i32], caught_up: &mut bool) -> Result<(), BusError> {
         let mut assignment = TopicPartitionList::new();
+        let mut newest: HashMap<i32, Newest> = HashMap::new();
         for partition in partitions {
             assignment.add_partition_offset(&self.full, *partition, Offset::Beginning)?;
+            // Unknown: all that comes may be old.
+            let end = ends(&self.reader, &self.full, *partition).map_or(i64::MAX, |(_, end)| end);
+            newest.insert(
+                *partition,
+                Newest {
+                    old_until: end,
+                    at: None,
+                    past: Some(Past::default()),
+                },
+            );
         }
         self.reader.assign(&assignment)?;
         let mut at_their_end: HashSet<i32> = HashSet::new();
@@ -155,11 +168,18 @@ impl Reader {
                 }
                 Some(Ok(message)) => {
                     told = false;
+                    let event = record::read(&message);
+                    if let (Ok(recorded), Some(newest)) =
+                        (&event, newest.get_mut(&message.partition()))
+                        && newest.is_repeat(message.offset(), recorded)
+                    {
+                        continue;
+                    }
                     let delivery = Delivery {
                         topic: self.topic.name.to_owned(),
                         partition: message.partition(),
                         offset: message.offset(),
-                        event: record::read(&message),
+                        event,
                     };
                     if self.said.blocking_send(Said::Record(delivery)).is_err() {
                         return Ok(());
@@ -199,5 +219,38 @@ impl Reader {
                 }
             }
         }
+    }
+}
+
+/// How far one partition has come in its log.
+struct Newest {
+    /// Records before this offset were there when reading began.
+    old_until: i64,
+    at: Option<Position>,
+    /// Until something new came after that.
+    past: Option<Past>,
+}
+
+impl Newest {
+    fn is_repeat(&mut self, offset: i64, recorded: &Recorded) -> bool {
+        let (at, key) = (&recorded.at, &recorded.event.key);
+        let goes_back = self.at.as_ref().is_some_and(|newest| {
+            (&newest.log, newest.epoch, newest.shard) == (&at.log, at.epoch, at.shard)
+                && newest.number >= at.number
+        });
+        if !goes_back {
+            self.at = Some(at.clone());
+        }
+        let Some(past) = &mut self.past else {
+            return goes_back;
+        };
+        if goes_back && past.reaches(key, at.number) {
+            return true;
+        }
+        past.note(key, at.number);
+        if offset >= self.old_until && !goes_back {
+            self.past = None;
+        }
+        false
     }
 }

@@ -27,6 +27,12 @@ const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
 const ANSWERS_SOON: Duration = Duration::from_millis(5);
 /// Longer than `message.timeout.ms`: whoever is silent by then has lost the transaction, and a new publisher begins another.
 const ANSWERS_AT_ALL: Duration = Duration::from_secs(40);
+/// A transaction is committed when nothing has come for so long …
+const IDLE: Duration = Duration::from_millis(50);
+/// … or when it has been open for so long: what is read committed waits for it, and what a failure repeats grows with it.
+const OPEN_AT_MOST: Duration = Duration::from_millis(500);
+/// While a backlog is sent nobody waits for its newest record, and each commit lets what is under way run dry.
+const OPEN_IN_A_BACKLOG: Duration = Duration::from_secs(2);
 /// How long a stopping relay waits for acknowledgements it already asked for.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -91,6 +97,15 @@ pub(super) struct Publisher {
     checkpoint_topic: String,
     /// One record per batch, to tell a record that is too large from a batch.
     singly: bool,
+    scribe: Scribe,
+    open: Option<Open>,
+}
+
+/// A transaction that takes records.
+struct Open {
+    began: Instant,
+    last: Instant,
+    count: u64,
 }
 
 impl Publisher {
@@ -106,7 +121,7 @@ impl Publisher {
             .set("enable.idempotence", "true")
             .set("compression.type", "lz4")
             .set("partitioner", "murmur2_random")
-            // Nothing to wait for: what is to be sent is known when a transaction begins.
+            // Nothing to wait for: while one batch is on its way the next one gathers.
             .set("linger.ms", "0")
             .set("batch.size", "1000000")
             .set("batch.num.messages", if singly { "1" } else { "10000" })
@@ -128,27 +143,64 @@ impl Publisher {
             producer,
             checkpoint_topic: relay.to_owned(),
             singly,
+            scribe: Scribe::default(),
+            open: None,
         })
     }
 
-    /// Publishes `records` and the checkpoint in one transaction. After any error this publisher is of no more use.
-    pub(super) fn publish<'a>(
-        &self,
+    /// When what was sent is to be committed, with or without a backlog behind it; `None`: nothing was sent.
+    pub(super) fn due(&self, backlog: bool) -> Option<Instant> {
+        let open = self.open.as_ref()?;
+        Some(if backlog {
+            open.began + OPEN_IN_A_BACKLOG
+        } else {
+            (open.last + IDLE).min(open.began + OPEN_AT_MOST)
+        })
+    }
+
+    /// Hands `records` to Kafka. Readers have them at once; they count as published once [`Self::commit`] was answered. After any
+    /// error this publisher is of no more use.
+    pub(super) fn send<'a>(
+        &mut self,
         records: impl IntoIterator<Item = Outgoing<'a>>,
-        checkpoint: &Checkpoint,
         stop: &Shutdown,
     ) -> Result<(), PublishError> {
-        self.producer.begin_transaction().map_err(judged)?;
-        let sent = self.send(records, checkpoint, stop);
-        if let Err(failure) = sent {
-            // Best effort: the next publisher ends this transaction anyway when it starts.
-            let _ = self.producer.abort_transaction(Duration::from_secs(5));
-            return Err(failure);
+        let now = Instant::now();
+        if self.open.is_none() {
+            self.producer.begin_transaction().map_err(judged)?;
+            self.open = Some(Open {
+                began: now,
+                last: now,
+                count: 0,
+            });
         }
+        let sent = self
+            .enqueue_all(records, stop)
+            .and_then(|()| self.refusals());
+        if let Some(open) = &mut self.open {
+            open.last = Instant::now();
+        }
+        self.or_abort(sent)
+    }
+
+    /// Ends the transaction with `checkpoint` in it, and says how many records it held. `None`: none was open.
+    pub(super) fn commit(
+        &mut self,
+        checkpoint: &Checkpoint,
+        stop: &Shutdown,
+    ) -> Result<Option<u64>, PublishError> {
+        let Some(count) = self.open.as_ref().map(|open| open.count) else {
+            return Ok(None);
+        };
+        let sent = self
+            .enqueue_checkpoint(checkpoint, stop)
+            .and_then(|()| self.acknowledged(stop));
+        self.or_abort(sent)?;
+        self.open = None;
         let began = Instant::now();
         loop {
             match self.producer.commit_transaction(COMMIT_PATIENCE) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(Some(count)),
                 // Not for ever: a new publisher finds out what became of it when it fences this one.
                 Err(KafkaError::Transaction(failure))
                     if failure.is_retriable()
@@ -159,13 +211,20 @@ impl Publisher {
         }
     }
 
-    fn send<'a>(
-        &self,
+    fn or_abort(&mut self, sent: Result<(), PublishError>) -> Result<(), PublishError> {
+        if sent.is_err() {
+            self.open = None;
+            // Best effort: the next publisher ends this transaction anyway when it starts.
+            let _ = self.producer.abort_transaction(Duration::from_secs(5));
+        }
+        sent
+    }
+
+    fn enqueue_all<'a>(
+        &mut self,
         records: impl IntoIterator<Item = Outgoing<'a>>,
-        checkpoint: &Checkpoint,
         stop: &Shutdown,
     ) -> Result<(), PublishError> {
-        let mut scribe = Scribe::default();
         let mut too_large = BTreeSet::new();
         for Outgoing {
             topic,
@@ -174,7 +233,7 @@ impl Publisher {
         } in records
         {
             let event = &recorded.event;
-            let headers = record::headers(recorded, omitted, &mut scribe);
+            let headers = record::headers(recorded, omitted, &mut self.scribe);
             let position = usize::try_from(recorded.at.number).unwrap_or(usize::MAX);
             let mut record: BaseRecord<'_, str, [u8], usize> =
                 BaseRecord::with_opaque_to(topic, position)
@@ -196,17 +255,27 @@ impl Publisher {
                     other => return Err(other),
                 }
             }
+            if let Some(open) = &mut self.open {
+                open.count += 1;
+            }
         }
-        if !too_large.is_empty() {
-            return Err(PublishError::TooLarge {
-                positions: too_large,
-            });
+        if too_large.is_empty() {
+            return Ok(());
         }
+        Err(PublishError::TooLarge {
+            positions: too_large,
+        })
+    }
+
+    fn enqueue_checkpoint(
+        &self,
+        checkpoint: &Checkpoint,
+        stop: &Shutdown,
+    ) -> Result<(), PublishError> {
         let body = serde_json::to_vec(checkpoint).expect("a checkpoint has no maps and no floats");
         let own: BaseRecord<'_, str, [u8], usize> =
             BaseRecord::with_opaque_to(&self.checkpoint_topic, OWN);
-        self.enqueue(own.key(checkpoint::KEY).payload(&body).partition(0), stop)?;
-        self.acknowledged(stop)
+        self.enqueue(own.key(checkpoint::KEY).payload(&body).partition(0), stop)
     }
 
     fn enqueue(
@@ -252,7 +321,11 @@ impl Publisher {
                 return Err(PublishError::Stopped);
             }
         }
-        // Refusals that came with the last answer.
+        self.refusals()
+    }
+
+    /// What Kafka has refused so far.
+    fn refusals(&self) -> Result<(), PublishError> {
         self.producer.poll(Duration::ZERO);
         let refused = std::mem::take(
             &mut *self

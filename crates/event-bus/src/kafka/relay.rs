@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millrace_event_store::{EventLog, Held, Post, Recorded, StoreError, while_holding};
 use millrace_service_kit::Shutdown;
@@ -22,7 +22,7 @@ use crate::topics::{self, TOPICS, Topic};
 const LEASE: Duration = Duration::from_secs(8);
 const PAGE_FIRST: usize = 1_000;
 const PAGE_LAST: usize = 20_000;
-/// Bytes of payload aimed at per transaction.
+/// Bytes of payload aimed at per page.
 const PAGE_BYTES: usize = 16 << 20;
 /// Private events passed over before the checkpoint is moved for them alone.
 const UNREPORTED: u64 = 10_000;
@@ -147,9 +147,7 @@ impl Relay {
     /// While the lease is ours: one publisher after the other.
     async fn hold(&self, held: &Held, stop: &Shutdown) {
         let inner = &self.0;
-        inner
-            .board
-            .note(&inner.name, |reading| reading.active = true);
+        self.note(|reading| reading.active = true);
         debug!(relay = inner.name, epoch = held.lease.epoch, "relay begins");
         let mut failures = 0_u32;
         let mut singly = false;
@@ -188,9 +186,7 @@ impl Relay {
                     } else {
                         failures + 1
                     };
-                    inner
-                        .board
-                        .note(&inner.name, |reading| reading.failures += 1);
+                    self.note(|reading| reading.failures += 1);
                     if failures == 1 {
                         error!(
                             error = &failure as &dyn std::error::Error,
@@ -208,16 +204,12 @@ impl Relay {
                 () = tokio::time::sleep(pause) => {}
             }
         }
-        inner
-            .board
-            .note(&inner.name, |reading| reading.active = false);
+        self.note(|reading| reading.active = false);
     }
 
     fn published(&self) -> u64 {
         let mut published = 0;
-        self.0
-            .board
-            .note(&self.0.name, |reading| published = reading.published);
+        self.note(|reading| published = reading.published);
         published
     }
 
@@ -232,95 +224,49 @@ impl Relay {
             .clear();
         let own = vec![checkpoint::wish(&inner.settings, &inner.name)];
         let created = topic_admin::create(&inner.settings, inner.inquirer.clone(), own).await?;
-        let (publisher, mut checkpoint) = self.start(singly, !created.is_empty()).await?;
-        let publisher = Arc::new(publisher);
+        let (publisher, checkpoint) = self.start(singly, !created.is_empty()).await?;
+        let mut run = Run {
+            relay: self.clone(),
+            passed: checkpoint.position,
+            checkpoint,
+            publisher: Some(publisher),
+            stop: stop.clone(),
+        };
         let mut moved = inner.log.moved();
-        let mut page_size = PAGE_FIRST;
-        let mut read_to = checkpoint.position;
-        moved.borrow_and_update();
-        let mut page = inner.log.read_feed(read_to, page_size).await?;
+        let mut size = PAGE_FIRST;
+        let mut page = inner.log.read_feed(run.passed, size).await?;
         while !stop.is_cancelled() {
-            let Some(last) = page.last() else {
+            if page.is_empty() {
                 tokio::select! {
                     () = stop.cancelled() => break,
                     changed = moved.changed() => if changed.is_err() { return Err(StoreError::Closed.into()) },
+                    () = run.due() => run.commit().await?,
                 }
-                moved.borrow_and_update();
-                page = inner.log.read_feed(read_to, page_size).await?;
+                // Before reading: what is written meanwhile is a reason to read once more.
+                if *moved.borrow_and_update() > run.passed {
+                    page = inner.log.read_feed(run.passed, size).await?;
+                }
                 continue;
-            };
-            read_to = last.at.number;
-            page_size = next_page_size(&page, page_size);
-            let next = Checkpoint {
-                position: read_to,
-                ..checkpoint.clone()
-            };
-            self.ensure_topics(&page).await?;
-            // Reading the next page goes on while this one is published.
-            moved.borrow_and_update();
-            let (done, following) = tokio::join!(
-                self.transact(&publisher, page, &checkpoint, &next, stop),
-                inner.log.read_feed(read_to, page_size)
-            );
-            if done? {
-                checkpoint = next;
-                if singly {
-                    break;
-                }
             }
-            page = following?;
+            let full = page.len() == size;
+            size = next_page_size(&page, size);
+            self.ensure_topics(&page).await?;
+            let last = page.last().map_or(run.passed, |last| last.at.number);
+            page = if full {
+                // Reading the next page goes on while this one is sent.
+                let following = inner.log.read_feed(last, size);
+                let (sent, following) = tokio::join!(run.send(page, last, true), following);
+                sent?;
+                following?
+            } else {
+                run.send(page, last, false).await?;
+                Vec::new()
+            };
+            if singly {
+                break;
+            }
         }
-        Ok(())
-    }
-
-    /// Publishes what of `page` goes out, with the checkpoint. `false`: nothing did, and the checkpoint stays for now.
-    async fn transact(
-        &self,
-        publisher: &Arc<Publisher>,
-        page: Vec<Recorded>,
-        old: &Checkpoint,
-        new: &Checkpoint,
-        stop: &Shutdown,
-    ) -> Result<bool, PublishError> {
-        let outgoing = page
-            .iter()
-            .any(|recorded| self.0.topic_of(recorded).is_some());
-        if !outgoing && new.position - old.position < UNREPORTED {
-            self.0
-                .board
-                .note(&self.0.name, |reading| reading.position = new.position);
-            return Ok(false);
-        }
-        let (relay, publisher, new, stop) =
-            (self.clone(), publisher.clone(), new.clone(), stop.clone());
-        let position = new.position;
-        let published = blocking(move || {
-            let inner = &relay.0;
-            let omitted = inner
-                .omitted
-                .lock()
-                .expect("no holder of this lock panics")
-                .clone();
-            let mut count = 0_u64;
-            let records = page.iter().filter_map(|recorded| {
-                let topic = inner.topics.get(inner.topic_of(recorded)?.name)?;
-                count += 1;
-                Some(Outgoing {
-                    topic,
-                    recorded,
-                    omitted: omitted.get(&recorded.at.number).map(String::as_str),
-                })
-            });
-            publisher.publish(records, &new, &stop)?;
-            Ok::<_, PublishError>(count)
-        });
-        let published = published.await?;
-        self.0.board.note(&self.0.name, |reading| {
-            reading.position = position;
-            reading.published += published;
-            reading.transactions += 1;
-        });
-        Ok(true)
+        run.commit().await
     }
 
     async fn start(
@@ -365,9 +311,7 @@ impl Relay {
                 beginning
             }
         };
-        inner.board.note(&inner.name, |reading| {
-            reading.position = checkpoint.position
-        });
+        self.note(|reading| reading.position = checkpoint.position);
         info!(
             relay = inner.name,
             position = checkpoint.position,
@@ -406,6 +350,10 @@ impl Relay {
         Ok(())
     }
 
+    fn note(&self, change: impl FnOnce(&mut RelayReading)) {
+        self.0.board.note(&self.0.name, change);
+    }
+
     fn omit(&self, positions: impl IntoIterator<Item = u64>) {
         let inner = &self.0;
         let mut omitted = inner.omitted.lock().expect("no holder of this lock panics");
@@ -423,9 +371,114 @@ impl Relay {
             omitted.insert(position, reason);
         }
         let positions = omitted.keys().copied().collect();
-        inner
-            .board
-            .note(&inner.name, |reading| reading.omitted = positions);
+        self.note(|reading| reading.omitted = positions);
+    }
+}
+
+/// From the start of a publisher to its end.
+struct Run {
+    relay: Relay,
+    /// Every event up to here was sent or is none of Kafka's business.
+    passed: u64,
+    /// What Kafka knows of it.
+    checkpoint: Checkpoint,
+    /// `None`: it is at work on a thread where waiting is allowed, or failed there.
+    publisher: Option<Publisher>,
+    stop: Shutdown,
+}
+
+impl Run {
+    fn due_at(&self, backlog: bool) -> Option<Instant> {
+        self.publisher.as_ref()?.due(backlog)
+    }
+
+    /// Until the open transaction is to be committed; for ever without one.
+    async fn due(&self) {
+        match self.due_at(false) {
+            Some(due) => tokio::time::sleep_until(due.into()).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Sends what goes out of `page`, which ends at position `last`; in a `backlog` more is waiting behind it.
+    async fn send(
+        &mut self,
+        page: Vec<Recorded>,
+        last: u64,
+        backlog: bool,
+    ) -> Result<(), RelayError> {
+        let outgoing = page
+            .iter()
+            .any(|recorded| self.relay.0.topic_of(recorded).is_some());
+        // The checkpoint alone is worth a transaction only now and then.
+        if outgoing || last - self.checkpoint.position >= UNREPORTED {
+            let (relay, stop) = (self.relay.clone(), self.stop.clone());
+            self.work(move |publisher| {
+                let inner = &relay.0;
+                let omitted = inner
+                    .omitted
+                    .lock()
+                    .expect("no holder of this lock panics")
+                    .clone();
+                let records = page.iter().filter_map(|recorded| {
+                    Some(Outgoing {
+                        topic: inner.topics.get(inner.topic_of(recorded)?.name)?,
+                        recorded,
+                        omitted: omitted.get(&recorded.at.number).map(String::as_str),
+                    })
+                });
+                publisher.send(records, &stop)
+            })
+            .await?;
+        }
+        self.passed = last;
+        match self.due_at(backlog) {
+            Some(due) if due <= Instant::now() => self.commit().await,
+            Some(_) => Ok(()),
+            None => {
+                let passed = self.passed;
+                self.relay.note(|reading| reading.position = passed);
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends the open transaction, if there is one.
+    async fn commit(&mut self) -> Result<(), RelayError> {
+        let next = Checkpoint {
+            position: self.passed,
+            ..self.checkpoint.clone()
+        };
+        let (checkpoint, stop) = (next.clone(), self.stop.clone());
+        let committed = self
+            .work(move |publisher| publisher.commit(&checkpoint, &stop))
+            .await?;
+        if let Some(count) = committed {
+            self.relay.note(|reading| {
+                reading.position = next.position;
+                reading.published += count;
+                reading.transactions += 1;
+            });
+            self.checkpoint = next;
+        }
+        Ok(())
+    }
+
+    /// Lets the publisher work where waiting is allowed.
+    async fn work<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Publisher) -> Result<T, PublishError> + Send + 'static,
+    ) -> Result<T, PublishError> {
+        let Some(mut publisher) = self.publisher.take() else {
+            return Err(PublishError::Stopped);
+        };
+        let (publisher, done) = blocking(move || {
+            let done = work(&mut publisher);
+            (publisher, done)
+        })
+        .await;
+        self.publisher = Some(publisher);
+        done
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tracing::{debug, warn};
 
 use crate::bus::{BusError, Routes};
-use crate::kafka::member::{Membership, Share, Shared};
+use crate::kafka::member::{Judged, Membership, Share, Shared};
 use crate::kafka::record;
 use crate::kafka::settings::KafkaSettings;
 use crate::subscription::{Batch, Change, Partition, Positions, Subscription, Taken};
@@ -218,16 +218,27 @@ impl Member {
                     if let Some(partition) =
                         membership.partition(message.topic(), message.partition())
                     {
-                        let delivered =
-                            membership.with(|shared| match shared.shares.get_mut(&partition) {
-                                Some(share) if !share.lost => {
-                                    share.next = message.offset() + 1;
-                                    true
+                        let taken = record::take(&message, partition);
+                        let delivered = membership.with(|shared| {
+                            let share = shared.shares.get_mut(&taken.partition);
+                            match share.map_or(Judged::PassedOver, |share| share.judge(&taken)) {
+                                Judged::Delivered => true,
+                                Judged::PassedOver => false,
+                                Judged::Strange => {
+                                    shared.changes.push(Change::Lost {
+                                        partition: taken.partition.clone(),
+                                        reason: format!(
+                                            "at {} stands what was never taken: the topic is not the one read so far",
+                                            taken.offset
+                                        ),
+                                        now: None,
+                                    });
+                                    false
                                 }
-                                Some(_) | None => false,
-                            });
+                            }
+                        });
                         if delivered {
-                            records.push(record::take(&message, partition));
+                            records.push(taken);
                         }
                     }
                     self.told = false;
@@ -240,7 +251,7 @@ impl Member {
                 .context()
                 .with(|shared| (std::mem::take(&mut shared.changes), shared.failure.take()));
             if let Some(failure) = failure {
-                return Err(failure.into());
+                return Err(failure);
             }
             if enough || records.len() >= limit || !changes.is_empty() {
                 // What was gathered from partitions that went meanwhile is somebody else's to handle now.
@@ -263,8 +274,11 @@ impl Member {
             KafkaError::MessageConsumption(
                 RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
             ) => {
-                self.consumer.context().look_for_lost(&self.consumer);
-                Ok(())
+                if self.consumer.context().look_for_lost(&self.consumer) {
+                    return Ok(());
+                }
+                // librdkafka says it once and fetches that partition no more: begin anew from the stored positions.
+                Err(failure.into())
             }
             KafkaError::MessageConsumptionFatal(_) => Err(failure.into()),
             other => {
@@ -308,13 +322,11 @@ impl Member {
                 }
             }
         }
-        let share = Share {
-            next: offset.unwrap_or(-1),
-            lost: false,
-        };
         self.consumer.context().with(|shared| {
-            if let Some(known) = shared.shares.get_mut(partition) {
-                *known = share;
+            if let Some(share) = shared.shares.get_mut(partition) {
+                share.next = offset.unwrap_or(-1);
+                share.known = None;
+                share.lost = false;
             }
         });
         Ok(())
@@ -348,14 +360,36 @@ impl Member {
 
     fn lag(&self) -> Vec<(Partition, i64)> {
         let membership = self.consumer.context();
+        // Where librdkafka stands: past the marks of transactions, which are nobody's records.
+        let here: HashMap<(String, i32), i64> = self
+            .consumer
+            .position()
+            .map(|list| {
+                list.elements()
+                    .iter()
+                    .filter_map(|element| match element.offset() {
+                        Offset::Offset(next) => {
+                            Some(((element.topic().to_owned(), element.partition()), next))
+                        }
+                        _ => None,
+                    })
+                    .collect()
+            })
+            .unwrap_or_default();
         membership.with(|shared| {
             let behind = |(partition, share): (&Partition, &Share)| {
                 let (full, _) = membership
                     .topics
                     .iter()
                     .find(|(_, short)| **short == partition.topic)?;
-                let end = shared.ends.get(&(full.clone(), partition.number))?;
-                Some((partition.clone(), (end - share.next.max(0)).max(0)))
+                let place = (full.clone(), partition.number);
+                let end = shared.ends.get(&place)?;
+                let next = here
+                    .get(&place)
+                    .copied()
+                    .unwrap_or(share.next)
+                    .max(share.next);
+                Some((partition.clone(), (end - next.max(0)).max(0)))
             };
             shared.shares.iter().filter_map(behind).collect()
         })

@@ -18,6 +18,8 @@ use crate::kafka::settings::KafkaSettings;
 use crate::topics::{TOPICS, Topic};
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a deletion is told on a compacted topic.
+const TOMBSTONES: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// A topic to be there.
 pub(super) struct Wish {
@@ -64,7 +66,11 @@ pub(super) fn wish(settings: &KafkaSettings, routes: &Routes, topic: &Topic) -> 
         (u64::from(settings.max_record_bytes) + 65_536).to_string(),
     )];
     match settings.retention(topic) {
-        None => config.push(("cleanup.policy", "compact".to_owned())),
+        None => {
+            config.push(("cleanup.policy", "compact".to_owned()));
+            // A reader that was away for as long as facts are kept still learns what was deleted.
+            config.push(("delete.retention.ms", TOMBSTONES.as_millis().to_string()));
+        }
         Some(retention) => {
             config.push(("cleanup.policy", "delete".to_owned()));
             config.push(("retention.ms", retention.as_millis().to_string()));

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use millrace_event_bus::{Bus, From, Mirrored, Routes, list_parked, list_stalled, restart_stalled};
+use millrace_event_bus::{
+    Bus, From, KafkaBus, Mirrored, Routes, list_parked, list_stalled, restart_stalled,
+};
 use millrace_event_store::Database;
 use millrace_service_kit::Shutdown;
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -162,16 +164,16 @@ async fn delete_records(bootstrap: &str, topic: &str) {
 async fn a_kafka_that_lost_its_topics_is_filled_again_from_the_log() {
     let bootstrap = millrace_test_rig::kafka().await.bootstrap();
     let world = world(&bootstrap);
+    let bus = kafka_bus(&bootstrap, &world.prefix);
+    let world = World {
+        bus: Arc::new(bus.clone()),
+        ..world
+    };
     let (log, sink) = (world.log().await, world.sink().await);
     let relay = world.relay(&log).await;
     let consumer = || world.consumer(&["items"], &sink, Arc::new(Obedient::default()));
     let (running, _) = world.consume(consumer());
-    append(
-        &log,
-        (0..40).map(|n| item(&log, &format!("{}", n % 5), &format!("{n}"))),
-    )
-    .await;
-    taken(&sink, 40).await;
+    in_many_transactions(&bus, &log, &sink).await;
     running.stop().await;
     relay.stop().await;
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
@@ -208,6 +210,71 @@ async fn a_kafka_that_lost_its_topics_is_filled_again_from_the_log() {
         "what was taken before is not taken again"
     );
     assert!(meter.read().resyncs > 0);
+    running.stop().await;
+    relay.stop().await;
+}
+
+fn published(bus: &KafkaBus) -> u64 {
+    bus.relays().iter().map(|relay| relay.published).sum()
+}
+
+/// Forty events of five keys, four of each key in a transaction of their own.
+async fn in_many_transactions(bus: &KafkaBus, log: &Database, sink: &Database) {
+    for round in 0..4 {
+        let bodies = round * 10..round * 10 + 10;
+        append(
+            log,
+            bodies.map(|n| item(log, &format!("{}", n % 5), &format!("{n}"))),
+        )
+        .await;
+        taken(sink, round * 10 + 10).await;
+        until("a transaction has ended", async || {
+            published(bus) >= (round * 10 + 10) as u64
+        })
+        .await;
+    }
+}
+
+/// FAULTS F13: what was made anew has grown past the place where the reader stopped before the reader comes back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_made_anew_and_longer_than_before_is_read_from_its_beginning() {
+    let bootstrap = millrace_test_rig::kafka().await.bootstrap();
+    let world = world(&bootstrap);
+    let bus = kafka_bus(&bootstrap, &world.prefix);
+    let world = World {
+        bus: Arc::new(bus.clone()),
+        ..world
+    };
+    let (log, sink) = (world.log().await, world.sink().await);
+    let relay = world.relay(&log).await;
+    let consumer = || world.consumer(&["items"], &sink, Arc::new(Obedient::default()));
+    let (running, _) = world.consume(consumer());
+    in_many_transactions(&bus, &log, &sink).await;
+    running.stop().await;
+    relay.stop().await;
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", &bootstrap)
+        .create()
+        .expect("an admin");
+    let topics = [
+        format!("{}.items", world.prefix),
+        format!("{}.relay.source", world.prefix),
+    ];
+    admin
+        .delete_topics(&[&topics[0], &topics[1]], &AdminOptions::new())
+        .await
+        .expect("deleted");
+
+    append(
+        &log,
+        (40..90).map(|n| item(&log, &format!("{}", n % 5), &format!("{n}"))),
+    )
+    .await;
+    let relay = world.relay(&log).await;
+    until("all of it is there again", async || published(&bus) >= 130).await;
+    let (running, _) = world.consume(consumer());
+    let taken = taken(&sink, 90).await;
+    assert_eq!(taken.len(), 90, "each once");
     running.stop().await;
     relay.stop().await;
 }
