@@ -17,6 +17,9 @@ use crate::wire::{self, Subject, WireError};
 /// What a feed is made of.
 pub(crate) const TOPICS: [&str; 4] = ["items", "prices", "inventories", "webshop-orders"];
 
+/// From so many records on what they may need is loaded ahead.
+const MANY: usize = 8;
+
 pub(crate) struct Delivery {
     view: View,
     /// Rows of the transaction in hand.
@@ -51,7 +54,9 @@ impl Handler for Delivery {
             };
             keys.push(event.key.clone());
             match subject {
-                Subject::Item => items.push(event.key.clone()),
+                // What hangs on an item is only asked for when it comes or goes: in a first load most do.
+                Subject::Item if coming.len() >= MANY => items.push(event.key.clone()),
+                Subject::Item => {}
                 Subject::Price | Subject::Inventory if !deleted && !event.deleted => {
                     let erp = event.erp.as_deref().unwrap_or_default();
                     keys.extend(wire::item_key(subject, erp, &event.key, &event.payload));
