@@ -250,6 +250,17 @@ impl Index {
     }
 }
 
+/// What is looked for. `None`: no item has such a number.
+pub struct Sought<'a>(Option<Key<'a>>);
+
+impl<'a> Sought<'a> {
+    #[inline]
+    #[must_use]
+    pub fn new(view: &View, number: &'a [u8], variant: &'a [u8]) -> Self {
+        Self(Key::new(view.erp(), number, variant))
+    }
+}
+
 /// Looks into the index. Kept for as long as one answer takes: what is put meanwhile may or may not be seen.
 pub struct Lookup<'a> {
     index: &'a Index,
@@ -266,12 +277,47 @@ impl Lookup<'_> {
         variant: &[u8],
         locations: &mut impl Locations,
     ) -> Reading {
-        let Some(key) = Key::new(view.erp(), number, variant) else {
+        self.look_for(view, &Sought::new(view, number, variant), locations)
+    }
+
+    /// Asks the memory for what is about to be looked at, all at once: alone, each look waits for the memory twice.
+    #[inline]
+    pub fn approach(&self, sought: &[Sought<'_>]) {
+        let Root { table, chunks } = &**self.root;
+        let keys = || sought.iter().filter_map(|sought| sought.0.as_ref());
+        // Loads that depend on nothing but themselves: the processor has many of them under way at a time.
+        let mut seen = 0;
+        for key in keys() {
+            seen ^= table.home_slot(key.fingerprint());
+        }
+        for key in keys() {
+            let record = table
+                .candidates(key.fingerprint())
+                .next()
+                .and_then(|offset| word(chunks, offset));
+            if let Some(record) = record {
+                seen ^= record[0].load(Ordering::Relaxed);
+                // Most records reach into a second line of the cache.
+                seen ^= record.get(8).map_or(0, |word| word.load(Ordering::Relaxed));
+            }
+        }
+        hint::black_box(seen);
+    }
+
+    /// As [`Self::look`].
+    #[inline]
+    pub fn look_for(
+        &mut self,
+        view: &View,
+        sought: &Sought<'_>,
+        locations: &mut impl Locations,
+    ) -> Reading {
+        let Some(key) = &sought.0 else {
             return Reading::default();
         };
         let mut turns = 0_u32;
         loop {
-            match self.index.attempt(&self.root, view, &key, locations) {
+            match self.index.attempt(&self.root, view, key, locations) {
                 Attempt::Read(reading) => return reading,
                 Attempt::Absent => return Reading::default(),
                 Attempt::Changed => {

@@ -27,6 +27,12 @@ impl Table {
         usize::try_from((u64::from(fingerprint) * self.slots.len() as u64) >> 32).unwrap_or(0)
     }
 
+    /// Where probing for this fingerprint begins.
+    #[inline]
+    pub fn home_slot(&self, fingerprint: u32) -> u64 {
+        self.slots[self.home(fingerprint)].load(Ordering::Relaxed)
+    }
+
     /// Offsets of records that may be the one.
     #[inline]
     pub fn candidates(&self, fingerprint: u32) -> impl Iterator<Item = u32> {

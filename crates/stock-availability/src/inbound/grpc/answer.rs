@@ -182,6 +182,25 @@ impl Sink for Slice<'_> {
         self.room[self.at..self.at + bytes.len()].copy_from_slice(bytes);
         self.at += bytes.len();
     }
+    /// Without counting first: almost every message is short, and its length one byte that can be filled in afterwards.
+    #[inline]
+    fn nested(&mut self, field: u8, value: &impl Wire) {
+        self.byte(field << 3 | 2);
+        let length = self.at;
+        self.at += 1;
+        value.write(self);
+        let size = self.at - length - 1;
+        if size < 0x80 {
+            self.room[length] = size as u8;
+            return;
+        }
+        let end = self.at;
+        let more = varint_size(size as u64) - 1;
+        self.room.copy_within(length + 1..end, length + 1 + more);
+        self.at = length;
+        self.varint(size as u64);
+        self.at = end + more;
+    }
 }
 
 #[inline]

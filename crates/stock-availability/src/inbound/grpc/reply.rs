@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrayvec::ArrayVec;
 use bytes::{BufMut, Bytes};
 use millrace_contract::stock::v1::Source;
 use tonic::Status;
@@ -10,7 +11,10 @@ use tonic::codec::{Codec, EncodeBuf, Encoder};
 use super::answer::{Answer, Locations};
 use super::desk::{Desk, Window};
 use super::question::{Asked, AskedDecoder, Question, Shape};
-use crate::index::{Lookup, Name, SumOnly};
+use crate::index::{Lookup, Name, Sought, SumOnly};
+
+/// How many questions are looked up side by side.
+const AHEAD: usize = 32;
 
 /// A response.
 pub enum Reply {
@@ -38,8 +42,18 @@ impl Reply {
                 let mut scribe = Scribe::new(desk, window, *source, asked.by_location);
                 let index = desk.index();
                 let mut lookup = index.lookup();
-                for question in asked.questions() {
-                    scribe.answer(&mut lookup, question, target);
+                let mut questions = asked.questions();
+                if asked.count == 1 {
+                    questions.for_each(|question| scribe.answer(&mut lookup, question, target));
+                    return;
+                }
+                loop {
+                    let ahead: ArrayVec<Question<'_>, AHEAD> =
+                        questions.by_ref().take(AHEAD).collect();
+                    if ahead.is_empty() {
+                        return;
+                    }
+                    scribe.answer_all(&mut lookup, &ahead, target);
                 }
             }
         }
@@ -75,15 +89,46 @@ impl<'a> Scribe<'a> {
     pub fn answer(
         &mut self,
         index: &mut Lookup<'_>,
+        question: Question<'_>,
+        target: &mut impl BufMut,
+    ) {
+        let (number, variant) = question;
+        let sought = Sought::new(&self.window.view, number, variant);
+        self.answer_one(index, question, &sought, target);
+    }
+
+    /// Several, up to [`AHEAD`].
+    pub fn answer_all(
+        &mut self,
+        index: &mut Lookup<'_>,
+        questions: &[Question<'_>],
+        target: &mut impl BufMut,
+    ) {
+        let view = &self.window.view;
+        let sought: ArrayVec<Sought<'_>, AHEAD> = questions
+            .iter()
+            .map(|(number, variant)| Sought::new(view, number, variant))
+            .collect();
+        index.approach(&sought);
+        for (question, sought) in questions.iter().zip(&sought) {
+            self.answer_one(index, *question, sought, target);
+        }
+    }
+
+    #[inline]
+    fn answer_one(
+        &mut self,
+        index: &mut Lookup<'_>,
         (number, variant): Question<'_>,
+        sought: &Sought<'_>,
         target: &mut impl BufMut,
     ) {
         let view = &self.window.view;
         let reading = if self.by_location {
             self.found.clear();
-            index.look(view, number, variant, &mut self.found)
+            index.look_for(view, sought, &mut self.found)
         } else {
-            index.look(view, number, variant, &mut SumOnly)
+            index.look_for(view, sought, &mut SumOnly)
         };
         let answer = Answer {
             number,
