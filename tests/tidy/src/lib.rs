@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 pub use domain::impurities;
 pub use edges::{Manifest, forbidden_edges, manifest_habits};
 pub use features::{rows, rows_named};
-pub use golden::{event_types, without_golden_file};
+pub use golden::{event_types, golden_faults};
 pub use links::dead_links;
 pub use names::forbidden_names;
 pub use source::{Piece, pieces};

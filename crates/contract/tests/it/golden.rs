@@ -3,29 +3,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use prost_reflect::prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, Value};
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::sample;
-
-/// Packages that hold events: the topics, and what a log keeps to itself.
-const EVENT_PACKAGES: [&str; 15] = [
-    "items",
-    "prices",
-    "price_keys",
-    "webshop_categories",
-    "dynamic_attributes",
-    "free_text_attributes",
-    "channels",
-    "releases",
-    "customers",
-    "contacts",
-    "sales_representatives",
-    "inventories",
-    "webshop_orders",
-    "reservations",
-    "returns",
-];
 
 #[derive(Serialize, Deserialize)]
 struct Golden {
@@ -97,30 +78,14 @@ fn pool() -> DescriptorPool {
     DescriptorPool::decode(millrace_contract::DESCRIPTORS).unwrap()
 }
 
-/// In a package of events: every message that no other message there holds.
 fn event_types(pool: &DescriptorPool) -> Vec<MessageDescriptor> {
-    let messages: Vec<MessageDescriptor> =
-        pool.all_messages().filter(is_in_event_package).collect();
-    let held: BTreeSet<String> = messages
-        .iter()
-        .flat_map(MessageDescriptor::fields)
-        .filter_map(|field| match field.kind() {
-            Kind::Message(message) => Some(message.full_name().to_owned()),
-            _ => None,
-        })
-        .collect();
-    messages
-        .into_iter()
-        .filter(|message| !held.contains(message.full_name()))
-        .collect()
-}
-
-fn is_in_event_package(message: &MessageDescriptor) -> bool {
-    let mut parts = message.package_name().split('.');
-    parts.next() == Some("millrace")
-        && parts
-            .next()
-            .is_some_and(|package| EVENT_PACKAGES.contains(&package))
+    let protos = millrace_tidy::files("proto", ".proto");
+    let names = millrace_tidy::event_types(protos.iter().map(|file| file.text.as_str()));
+    let found = names.iter().map(|name| {
+        let event = pool.get_message_by_name(name);
+        event.unwrap_or_else(|| panic!("{name} is not in the descriptors"))
+    });
+    found.collect()
 }
 
 fn folder() -> PathBuf {
