@@ -1,9 +1,10 @@
 //! Rules of the house that neither the compiler nor clippy checks: who may depend on whom, what a domain may know, how long
-//! a file may be, what nothing may be called. Each rule is a function from text to complaints, so that a rule can be tested;
+//! a file may be, what nothing may be called, what the contract must explain. Each rule is a function from text to complaints, so that a rule can be tested;
 //! `tests/tidy.rs` applies all of them to this checkout.
 //!
 //! Deliberately without dependencies: it must build in a second, also where everything else is broken.
 
+mod comments;
 mod domain;
 mod edges;
 mod features;
@@ -16,6 +17,7 @@ mod texts;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+pub use comments::uncommented;
 pub use domain::impurities;
 pub use edges::{Manifest, forbidden_edges, manifest_habits};
 pub use features::{rows, rows_named};

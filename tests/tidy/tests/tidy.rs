@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use millrace_tidy::{
     Complaint, Manifest, Text, dead_links, event_types, files, forbidden_edges, forbidden_names,
     golden_faults, ignored_tests, impurities, long_statements, manifest_habits, rows, rows_named,
-    sleeps, too_long, unexplained_targets, workspace,
+    sleeps, too_long, uncommented, unexplained_targets, workspace,
 };
 
 fn rust() -> Vec<Text> {
@@ -144,6 +144,17 @@ fn every_room_begins_with_what_it_is_for() {
                     "has no head (`//!`) that says what the room is for",
                 )
             }),
+    );
+}
+
+#[test]
+fn the_contract_explains_everything_in_it() {
+    let protos = files("proto", ".proto");
+    assert!(!protos.is_empty());
+    none(
+        protos
+            .iter()
+            .flat_map(|file| uncommented(&file.path, &file.text)),
     );
 }
 
