@@ -58,6 +58,15 @@ const FOR_SERVICES: [&str; 7] = [
     "millrace-erp-reader",
 ];
 
+/// It passes on what others have read of the ERP, and must run without it.
+const FOR_SHOP_DELIVERY: [&str; 5] = [
+    "millrace-values",
+    "millrace-contract",
+    "millrace-service-kit",
+    "millrace-event-store",
+    "millrace-event-bus",
+];
+
 /// What a room may be built on; `None` for a room this table does not know.
 fn allowed(name: &str) -> Option<&'static [&'static str]> {
     match name {
@@ -87,6 +96,7 @@ fn allowed(name: &str) -> Option<&'static [&'static str]> {
             "millrace-contract",
             "millrace-service-kit",
         ]),
+        "millrace-shop-delivery" => Some(&FOR_SHOP_DELIVERY),
         service if SERVICES.contains(&service) => Some(&FOR_SERVICES),
         _ => None,
     }
@@ -221,6 +231,16 @@ mod tests {
             "millrace-order-intake",
             &["millrace-values", "millrace-catalog-sync"],
             &["millrace-returns"],
+        )]);
+        assert_eq!(found.len(), 2, "{found:?}");
+    }
+
+    #[test]
+    fn shop_delivery_knows_no_erp() {
+        let found = forbidden_edges(&[manifest(
+            "millrace-shop-delivery",
+            &["millrace-event-bus", "millrace-erp", "millrace-erp-reader"],
+            &[],
         )]);
         assert_eq!(found.len(), 2, "{found:?}");
     }
