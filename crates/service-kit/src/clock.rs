@@ -5,7 +5,8 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
-use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rand::rngs::{StdRng, ThreadRng};
+use rand::{RngExt, SeedableRng};
 use uuid::Uuid;
 
 /// Wall time.
@@ -85,7 +86,7 @@ impl Ids {
     #[must_use]
     pub fn fraction(&self) -> f64 {
         match &self.0 {
-            Source::Machine => rand::rng().random(),
+            Source::Machine => machine().random(),
             Source::Seeded(rng) => rng.lock().expect("no holder of this lock panics").random(),
         }
     }
@@ -95,7 +96,7 @@ impl Ids {
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         match &self.0 {
-            Source::Machine => rand::rng().fill(&mut bytes),
+            Source::Machine => machine().fill(&mut bytes),
             Source::Seeded(rng) => rng
                 .lock()
                 .expect("no holder of this lock panics")
@@ -103,4 +104,12 @@ impl Ids {
         }
         bytes
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that may draw from the machine's randomness"
+)]
+fn machine() -> ThreadRng {
+    rand::rng()
 }
