@@ -13,7 +13,7 @@ use millrace_erp::{Cursor, Erp, ErpError, Flow, Page};
 use millrace_event_store::{
     Database, EventLog, Held, LeaseEpoch, Post, StoreError, load_cursor, save_cursor, while_holding,
 };
-use millrace_service_kit::health::Component;
+use millrace_service_kit::health::{Component, chain};
 use millrace_service_kit::retry::Backoff;
 use millrace_service_kit::{Clock, Ids, Shutdown};
 use millrace_values::SystemId;
@@ -209,18 +209,4 @@ impl Reader {
         save_cursor(&mut tx, name, cursor).await?;
         tx.commit().await
     }
-}
-
-/// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !line.ends_with(&cause_text) {
-            line = format!("{line}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    line
 }

@@ -2,6 +2,7 @@
 //! source that lags later is a trouble that is shown, not a reason to take the service away.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
@@ -128,9 +129,44 @@ impl Component {
     }
 }
 
+/// An error and its causes in one line, for [`Component::trouble`]. A cause that the line ends with already is not said twice.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !line.ends_with(&text) {
+            line = format!("{line}: {text}");
+        }
+        source = cause.source();
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Trouble {
+        #[error("the page cannot be written")]
+        Page(#[source] Box<Trouble>),
+        #[error("the log: {0}")]
+        Log(#[source] Box<Trouble>),
+        #[error("disk full")]
+        Disk,
+    }
+
+    #[test]
+    fn an_error_is_told_in_one_line_with_every_cause_once() {
+        let log = Trouble::Log(Box::new(Trouble::Disk));
+        let page = Trouble::Page(Box::new(log));
+        assert_eq!(
+            chain(&page),
+            "the page cannot be written: the log: disk full"
+        );
+    }
 
     #[test]
     fn readiness_waits_for_every_component_and_stays_through_trouble() {

@@ -20,7 +20,6 @@ pub mod index;
 mod publisher;
 mod read_model;
 mod service;
-mod trouble;
 mod wake;
 mod wire;
 

@@ -11,7 +11,7 @@ use millrace_event_store::{
     Append, AppendError, Database, Decider, EventLog, Expected, LeaseEpoch, NewEvent, StoreError,
     StreamAppend,
 };
-use millrace_service_kit::health::Component;
+use millrace_service_kit::health::{Component, chain};
 use millrace_service_kit::metrics::Counter;
 use millrace_service_kit::retry::Backoff;
 use millrace_service_kit::{Clock, Ids, Shutdown};
@@ -26,7 +26,6 @@ use crate::read_model::figures::{self, Known};
 use crate::read_model::in_flight;
 use crate::read_model::items::{self, Named};
 use crate::read_model::marks::{self, Mark};
-use crate::trouble::chain;
 use crate::wake::Wake;
 use crate::wire::{event, stored, stream, variant_text};
 

@@ -9,7 +9,7 @@ use millrace_event_bus::{Bus, BusError, Consumer, Routes, consume};
 use millrace_event_store::{
     Database, EventLog, Held, Migrations, Post, StoreError, migrations, while_holding,
 };
-use millrace_service_kit::health::{Component, Health};
+use millrace_service_kit::health::{Component, Health, chain};
 use millrace_service_kit::metrics::Metrics;
 use millrace_service_kit::{Clock, Ids, Shutdown, TaskError, Tasks};
 use millrace_values::Channels;
@@ -27,7 +27,6 @@ use crate::inbound::mirror::Mirror;
 use crate::inbound::orders::{ItemsAndOrders, TOPICS};
 use crate::index::Shown;
 use crate::publisher::Publisher;
-use crate::trouble::chain;
 use crate::wake::Wake;
 
 /// This service's tables.

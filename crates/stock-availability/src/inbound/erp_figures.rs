@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use millrace_erp::{Cursor, Erp, ErpError, Flow, Observed, Page};
 use millrace_event_store::{Cause, Database, StoreError, Tx, load_cursor, save_cursor};
-use millrace_service_kit::health::Component;
+use millrace_service_kit::health::{Component, chain};
 use millrace_service_kit::metrics::Counter;
 use millrace_service_kit::retry::Backoff;
 use millrace_service_kit::trace::TraceContext;
@@ -22,7 +22,6 @@ use tracing::{error, info, warn};
 use crate::freshness::Freshness;
 use crate::read_model::figures::{self, Known};
 use crate::read_model::{freshness, in_flight, marks};
-use crate::trouble::chain;
 use crate::wake::Wake;
 
 /// Figures forgotten in one go after a full read.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use millrace_event_bus::Bus;
 use millrace_event_store::{Database, StoreError};
+use millrace_service_kit::health::chain;
 use millrace_service_kit::{Clock, Shutdown};
 use millrace_values::ErpCode;
 use tracing::{info, warn};
@@ -13,7 +14,6 @@ use crate::counts::Counts;
 use crate::freshness::Freshness;
 use crate::index::Shown;
 use crate::read_model::freshness;
-use crate::trouble::chain;
 
 pub(crate) struct FreshnessFollower {
     pub erp: ErpCode,

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use millrace_contract::inventories::v1 as wire;
 use millrace_event_bus::{Bus, BusError, Mirrored};
 use millrace_event_store::Recorded;
-use millrace_service_kit::health::Component;
+use millrace_service_kit::health::{Component, chain};
 use millrace_service_kit::metrics::Counter;
 use millrace_service_kit::retry::Backoff;
 use millrace_service_kit::{Ids, Shutdown};
@@ -17,7 +17,6 @@ use tracing::{error, info, warn};
 
 use crate::freshness::Freshness;
 use crate::index::{Entry, Index, IndexError, PARTS_PER_UNIT, Place, Shown};
-use crate::trouble::chain;
 use crate::wire::{CHANGED, of_stream};
 
 pub(crate) const TOPIC: &str = "inventories";
