@@ -1,7 +1,8 @@
 //! Follows one flow of the ERP for as long as this process holds the lease: the full set first, then changes, woken by hints,
 //! and now and then a comparison that finds deletions nobody told of. What a page means is the service's business
 //! ([`Sink`]); that it is written before the cursor moves, so that a crash repeats and never skips, is settled here.
-//! Owns no table: the cursor stands in event-store's.
+//! Owns no table: the cursor stands in event-store's. While the lease is held it is in memory, so that nothing stands between a
+//! hint and the look it asks for, and it is written only when that spares a later reader work.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,11 +21,33 @@ use millrace_values::SystemId;
 use thiserror::Error;
 use tracing::{error, info, warn};
 
+/// How long the cursor may stand still in the database while there is nothing for the service: reading an empty window again
+/// costs one request, writing down each would cost a disk's flush.
+const WRITE_EMPTY_EVERY: SignedDuration = SignedDuration::from_secs(5);
+
+/// Between two looks whether the flow that goes first has been read.
+const LOOK_FOR_OTHER: Duration = Duration::from_millis(100);
+
 /// What a service makes of what it sees. Every write names the lease, so that a reader that was replaced is refused.
 #[async_trait]
 pub trait Sink: Send + Sync {
+    /// A flow of this database ([`Reader::name`]) that must have been read in full once before this one begins.
+    fn goes_after(&self) -> Option<String> {
+        None
+    }
+
+    /// A full read begins, or begins again: what was noted of one before is void.
+    async fn begin_full_read(&self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
     /// Writes what the observations change. Repeats come; nothing changed is nothing written.
     async fn take(&self, page: &Page, lease: &LeaseEpoch) -> Result<(), SinkError>;
+
+    /// Everything the ERP has was shown since [`Sink::begin_full_read`]: for a sink that finds by itself what is gone. Repeats come.
+    async fn end_full_read(&self, _lease: &LeaseEpoch) -> Result<(), SinkError> {
+        Ok(())
+    }
 
     /// `there` is everything the ERP has now: what is known here and not there is gone. Called after a full read and then as often as
     /// [`Reader::compare_every`] says.
@@ -38,6 +61,9 @@ pub enum SinkError {
     Superseded,
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What is known cannot be compared before the rows show it; tried again.
+    #[error("the read model is behind the log")]
+    Behind,
     /// The page cannot be written as it is; tried again.
     #[error("a page of the erp cannot be written")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -51,6 +77,19 @@ enum StepError {
     Sink(#[from] SinkError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Where the reader stands while it holds the lease: nobody else moves it.
+struct Place {
+    /// `None`: a full read comes next.
+    cursor: Option<Cursor>,
+    /// The database holds an older cursor.
+    unwritten: bool,
+    written_at: Timestamp,
+    /// The page before belonged to a full read.
+    snapshot: bool,
+    /// End of the last comparison; `None` until a full read has ended.
+    compared: Option<Timestamp>,
 }
 
 /// One flow and everything needed to follow it.
@@ -94,13 +133,19 @@ impl Reader {
     }
 
     async fn read(&self, sink: &dyn Sink, held: &Held, stop: &Shutdown) {
+        if let Some(other) = sink.goes_after()
+            && !self.read_once(&other, stop).await
+        {
+            return;
+        }
         let mut hints = self.erp.hints(self.flow);
         let mut backoff = Backoff::neighbour(self.ids.clone());
         let mut hinting = true;
+        let mut place = None;
         while !stop.is_cancelled() {
             // Before reading: a hint that comes meanwhile is a reason to read once more.
             hints.borrow_and_update();
-            let pause = match self.step(sink, &held.lease).await {
+            let pause = match self.look(sink, &held.lease, &mut place).await {
                 Ok(more) => {
                     if backoff.tries() > 0 {
                         info!(
@@ -127,6 +172,26 @@ impl Reader {
         }
     }
 
+    /// Waits until the flow `other` has been read in full once. `false`: asked to stop.
+    async fn read_once(&self, other: &str, stop: &Shutdown) -> bool {
+        loop {
+            match load_cursor(&self.database, &compared(other)).await {
+                Ok(Some(_)) => return true,
+                Ok(None) => {
+                    self.component
+                        .trouble(format!("waits for the first full read of {other}"));
+                }
+                Err(error) => {
+                    self.trouble(&error.into());
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return false,
+                () = tokio::time::sleep(LOOK_FOR_OTHER) => {}
+            }
+        }
+    }
+
     /// Shows what is wrong, logs it when it is news, and answers how long the ERP asks us to wait.
     fn trouble(&self, error: &StepError) -> Duration {
         let cause = error as &dyn std::error::Error;
@@ -145,19 +210,58 @@ impl Reader {
     }
 
     /// One page; `true`: more is waiting.
-    async fn step(&self, sink: &dyn Sink, lease: &LeaseEpoch) -> Result<bool, StepError> {
-        // An empty text stands for none: the flow starts again.
-        let cursor = load_cursor(&self.database, &self.name)
-            .await?
-            .filter(|text| !text.is_empty())
-            .map(Cursor);
-        let page = match self.erp.read(self.flow, cursor.as_ref()).await {
-            Err(ErpError::ResyncNeeded { reason }) => {
+    async fn look(
+        &self,
+        sink: &dyn Sink,
+        lease: &LeaseEpoch,
+        place: &mut Option<Place>,
+    ) -> Result<bool, StepError> {
+        match place {
+            Some(place) => self.step(sink, lease, place).await,
+            None => {
+                let place = place.insert(self.load().await?);
+                if place.compared.is_some() {
+                    // A full set that was read once can be served, also while the ERP is away.
+                    self.component.ready();
+                }
+                self.step(sink, lease, place).await
+            }
+        }
+    }
+
+    async fn load(&self) -> Result<Place, StoreError> {
+        let cursor = load_cursor(&self.database, &self.name).await?;
+        let compared = load_cursor(&self.database, &compared(&self.name)).await?;
+        Ok(Place {
+            // An empty text stands for none: the flow starts again.
+            cursor: cursor.filter(|text| !text.is_empty()).map(Cursor),
+            unwritten: false,
+            written_at: self.clock.now(),
+            snapshot: false,
+            // A time that cannot be read is long ago.
+            compared: compared.map(|text| text.parse().unwrap_or(Timestamp::MIN)),
+        })
+    }
+
+    async fn step(
+        &self,
+        sink: &dyn Sink,
+        lease: &LeaseEpoch,
+        place: &mut Place,
+    ) -> Result<bool, StepError> {
+        if place.cursor.is_none() {
+            sink.begin_full_read().await?;
+        }
+        let page = match self.erp.read(self.flow, place.cursor.as_ref()).await {
+            // Asked for from the start already, it is a trouble like any other.
+            Err(ErpError::ResyncNeeded { reason }) if place.cursor.is_some() => {
                 warn!(
                     flow = self.name,
                     reason, "the erp asks for a full read of {}", self.name
                 );
-                self.save(&self.name, "").await?;
+                self.write(&self.name, "").await?;
+                place.cursor = None;
+                place.unwritten = false;
                 return Ok(true);
             }
             read => read?,
@@ -166,47 +270,70 @@ impl Reader {
             sink.take(&page, lease).await?;
         }
         if page.snapshot_complete {
-            self.compare(sink, lease).await?;
+            sink.end_full_read(lease).await?;
+            self.compare(sink, lease, place).await?;
         }
-        if cursor.as_ref() != Some(&page.next) {
-            self.save(&self.name, &page.next.0).await?;
-        }
-        if !page.more && !page.snapshot && self.comparison_is_due().await? {
-            self.compare(sink, lease).await?;
+        self.move_on(&page, place).await?;
+        if !page.more && !page.snapshot && self.comparison_is_due(place) {
+            self.compare(sink, lease, place).await?;
         }
         Ok(page.more)
     }
 
-    async fn compare(&self, sink: &dyn Sink, lease: &LeaseEpoch) -> Result<(), StepError> {
-        if self.compare_every.is_none() {
-            return Ok(());
+    /// What the page meant is written: the cursor may pass it.
+    async fn move_on(&self, page: &Page, place: &mut Place) -> Result<(), StoreError> {
+        let unwritten = place.unwritten || place.cursor.as_ref() != Some(&page.next);
+        let now = self.clock.now();
+        let worth_it = !page.observations.is_empty()
+            || place.cursor.is_none()
+            || page.snapshot
+            || place.snapshot
+            || now.duration_since(place.written_at) >= WRITE_EMPTY_EVERY;
+        if unwritten && worth_it {
+            self.write(&self.name, &page.next.0).await?;
+            place.written_at = now;
         }
-        let there = self.erp.system_ids(self.flow).await?.into_iter().collect();
-        sink.compare(there, lease).await?;
-        Ok(self
-            .save(&self.compared(), &self.clock.now().to_string())
-            .await?)
+        place.unwritten = unwritten && !worth_it;
+        place.cursor = Some(page.next.clone());
+        place.snapshot = page.snapshot;
+        Ok(())
     }
 
-    async fn comparison_is_due(&self) -> Result<bool, StoreError> {
+    async fn compare(
+        &self,
+        sink: &dyn Sink,
+        lease: &LeaseEpoch,
+        place: &mut Place,
+    ) -> Result<(), StepError> {
+        if self.compare_every.is_some() {
+            let there = self.erp.system_ids(self.flow).await?.into_iter().collect();
+            sink.compare(there, lease).await?;
+        }
+        let now = self.clock.now();
+        self.write(&compared(&self.name), &now.to_string()).await?;
+        place.compared = Some(now);
+        Ok(())
+    }
+
+    fn comparison_is_due(&self, place: &Place) -> bool {
         let Some(every) = self.compare_every else {
-            return Ok(false);
+            return false;
         };
-        let last = load_cursor(&self.database, &self.compared()).await?;
-        let Some(last) = last.and_then(|text| text.parse::<Timestamp>().ok()) else {
-            return Ok(true);
+        let Some(last) = place.compared else {
+            return true;
         };
         let age = self.clock.now().duration_since(last);
-        Ok(age >= SignedDuration::try_from(every).unwrap_or(SignedDuration::MAX))
+        age >= SignedDuration::try_from(every).unwrap_or(SignedDuration::MAX)
     }
 
-    fn compared(&self) -> String {
-        format!("{}/compared", self.name)
-    }
-
-    async fn save(&self, name: &str, cursor: &str) -> Result<(), StoreError> {
+    async fn write(&self, name: &str, cursor: &str) -> Result<(), StoreError> {
         let mut tx = self.database.begin().await?;
         save_cursor(&mut tx, name, cursor).await?;
         tx.commit().await
     }
+}
+
+/// The cursor that says when the flow `name` was compared last; it is not there before the first full read has ended.
+fn compared(name: &str) -> String {
+    format!("{name}/compared")
 }

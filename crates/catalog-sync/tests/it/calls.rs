@@ -13,7 +13,8 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 use crate::harness::{BLIND, Client, PATIENCE, Running, SHOP, TOYS, database, start};
-use crate::scripted_erp::{ScriptedErp, id, item, prices};
+use crate::records::prices;
+use crate::scripted_erp::{ScriptedErp, id, item};
 
 #[tokio::test]
 async fn an_item_is_found_by_number_and_by_id() {
@@ -215,8 +216,11 @@ async fn a_malformed_question_is_refused_naming_the_field() {
 async fn shop_of(count: u32) -> (Arc<ScriptedErp>, Running) {
     let erp = Arc::new(ScriptedErp::new(Duration::from_secs(3_600)));
     for number in 1..=count {
-        erp.has(item(number));
-        erp.has_prices(prices(number, &[("", 100), ("DEALER", 80)]));
+        erp.has(Observed::Item(item(number)));
+        erp.has(Observed::Prices(prices(
+            number,
+            &[("", 100), ("DEALER", 80)],
+        )));
     }
     let running = start(erp.clone(), database().await).await;
     running.ready().await;

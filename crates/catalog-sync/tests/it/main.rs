@@ -4,6 +4,8 @@
 
 mod calls;
 mod harness;
+mod records;
+#[path = "../../../erp-reader/tests/it/scripted_erp.rs"]
 mod scripted_erp;
 mod simulator;
 mod sync;

@@ -11,7 +11,8 @@ use millrace_erp::{ErpError, Flow, Observed};
 use prost::Message;
 
 use crate::harness::{database, start, start_with};
-use crate::scripted_erp::{ScriptedErp, id, item, prices, variant};
+use crate::records::{prices, variant};
+use crate::scripted_erp::{ScriptedErp, id, item};
 
 /// Nothing in these tests may wait for the poll.
 const NEVER: Duration = Duration::from_secs(3_600);
@@ -49,7 +50,7 @@ async fn a_hint_brings_the_change_and_nothing_else() {
     let mut renamed = item(3);
     renamed.display_name = "Rocking chair".into();
     renamed.variants = vec![variant(33, "OAK")];
-    erp.has(renamed.clone());
+    erp.has(Observed::Item(renamed.clone()));
     erp.tells(Flow::Items, Observed::Item(renamed));
     let told = running.until_told("ItemChanged", 6).await;
     let last = told.last().unwrap();
@@ -126,12 +127,12 @@ async fn a_restart_goes_on_where_it_stopped_and_tells_nothing_again() {
     running.ready().await;
     let before = running.events().await.len();
     let database = running.stop().await;
-    let reads = erp.reads();
+    let reads = erp.asked().len();
     let running = start(erp.clone(), database).await;
     erp.tells(Flow::Items, Observed::Item(item(6)));
     running.until_told("ItemChanged", 6).await;
     assert_eq!(running.events().await.len(), before + 1);
-    assert!(erp.reads() - reads < 10, "no second full read");
+    assert!(erp.asked().len() - reads < 10, "no second full read");
     running.stop().await;
 }
 
@@ -143,7 +144,7 @@ async fn a_resync_tells_what_changed_meanwhile_and_deletes_what_went() {
     erp.loses(id(2));
     let mut renamed = item(3);
     renamed.display_name = "Bench".into();
-    erp.has(renamed);
+    erp.has(Observed::Item(renamed));
     erp.fails_once(ErpError::ResyncNeeded {
         reason: "restored from a backup".into(),
     });
@@ -155,7 +156,7 @@ async fn a_resync_tells_what_changed_meanwhile_and_deletes_what_went() {
 #[tokio::test]
 async fn an_erp_that_is_away_is_shown_and_then_forgotten() {
     let erp = Arc::new(ScriptedErp::new(NEVER));
-    erp.has(item(1));
+    erp.has(Observed::Item(item(1)));
     for _ in 0..3 {
         erp.fails_once(ErpError::Away {
             reason: "503".into(),
@@ -204,8 +205,11 @@ async fn a_record_that_cannot_be_read_is_kept_and_the_flow_goes_on() {
 fn erp_with(count: u32) -> Arc<ScriptedErp> {
     let erp = Arc::new(ScriptedErp::new(NEVER));
     for number in 1..=count {
-        erp.has(item(number));
-        erp.has_prices(prices(number, &[("", 100), ("DEALER", 80)]));
+        erp.has(Observed::Item(item(number)));
+        erp.has(Observed::Prices(prices(
+            number,
+            &[("", 100), ("DEALER", 80)],
+        )));
     }
     erp
 }

@@ -1,5 +1,5 @@
 //! An ERP whose every answer the test decides: for what a faithful one does too seldom (a resync in mid-read, a record that
-//! cannot be read, a deletion nobody tells).
+//! cannot be read, a deletion nobody tells). The services that read by `erp-reader` test with it too.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -7,14 +7,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use millrace_erp::document::{NewOrder, PlacedOrder};
-use millrace_erp::master::{ItemKind, ItemObserved, PriceLine, PricesObserved, VariantObserved};
+use millrace_erp::master::{ItemKind, ItemObserved};
 use millrace_erp::party::{CustomerCreated, NewCustomer};
 use millrace_erp::stock::{StockKey, StockObserved};
 use millrace_erp::{Capabilities, Cursor, Erp, ErpError, Flow, Observed, Page};
-use millrace_values::{
-    ChannelCode, Currency, Decimal, ErpCode, OrderNumber, Percentage, PriceGroup, Quantity, Sku,
-    SystemId, Timestamp, UnitCode, UnitPrice, VariantCode,
-};
+use millrace_values::{ChannelCode, ErpCode, OrderNumber, Sku, SystemId, Timestamp, UnitCode};
 use tokio::sync::watch;
 
 /// Records per page.
@@ -30,13 +27,13 @@ pub struct ScriptedErp {
 
 #[derive(Debug, Default)]
 struct World {
-    items: BTreeMap<SystemId, ItemObserved>,
-    prices: BTreeMap<SystemId, PricesObserved>,
+    items: BTreeMap<SystemId, Observed>,
+    prices: BTreeMap<SystemId, Observed>,
     /// Told after the full set, by the number in the cursor.
     told: Vec<(Flow, Observed)>,
     /// Answered instead of the next page.
     failures: Vec<ErpError>,
-    reads: usize,
+    asked: Vec<(Flow, Option<String>)>,
 }
 
 impl ScriptedErp {
@@ -50,20 +47,13 @@ impl ScriptedErp {
     }
 
     /// There, without anybody being told.
-    pub fn has(&self, item: ItemObserved) {
-        self.world
-            .lock()
-            .unwrap()
-            .items
-            .insert(item.system_id, item);
-    }
-
-    pub fn has_prices(&self, prices: PricesObserved) {
-        self.world
-            .lock()
-            .unwrap()
-            .prices
-            .insert(prices.item, prices);
+    pub fn has(&self, observed: Observed) {
+        let mut world = self.world.lock().unwrap();
+        match &observed {
+            Observed::Item(item) => world.items.insert(item.system_id, observed),
+            Observed::Prices(prices) => world.prices.insert(prices.item, observed),
+            other => panic!("there are items and prices only, no {other:?}"),
+        };
     }
 
     /// Gone, without anybody being told.
@@ -84,22 +74,18 @@ impl ScriptedErp {
         self.hints.send_modify(|count| *count += 1);
     }
 
-    pub fn reads(&self) -> usize {
-        self.world.lock().unwrap().reads
+    /// Every read so far: its flow, and the cursor it went on from.
+    pub fn asked(&self) -> Vec<(Flow, Option<String>)> {
+        self.world.lock().unwrap().asked.clone()
     }
 }
 
 impl World {
     /// The full set page by page, then what was told.
     fn page(&self, flow: Flow, cursor: &str) -> Page {
-        let full: Vec<Observed> = match flow {
-            Flow::Items => self.items.values().cloned().map(Observed::Item).collect(),
-            _ => self
-                .prices
-                .values()
-                .cloned()
-                .map(Observed::Prices)
-                .collect(),
+        let full = match flow {
+            Flow::Items => &self.items,
+            _ => &self.prices,
         };
         if let Some(from) = cursor.strip_prefix("told ") {
             let from: usize = from.parse().unwrap();
@@ -116,7 +102,7 @@ impl World {
             };
         }
         let from: usize = cursor.parse().unwrap_or(0);
-        let page: Vec<Observed> = full.iter().skip(from).take(PAGE).cloned().collect();
+        let page: Vec<Observed> = full.values().skip(from).take(PAGE).cloned().collect();
         let done = from + page.len() >= full.len();
         let next = if done {
             format!("told {}", self.told.len())
@@ -145,7 +131,9 @@ impl Erp for ScriptedErp {
 
     async fn read(&self, flow: Flow, cursor: Option<&Cursor>) -> Result<Page, ErpError> {
         let mut world = self.world.lock().unwrap();
-        world.reads += 1;
+        world
+            .asked
+            .push((flow, cursor.map(|cursor| cursor.0.clone())));
         if flow == Flow::Items && !world.failures.is_empty() {
             return Err(world.failures.remove(0));
         }
@@ -205,37 +193,5 @@ pub fn item(number: u32) -> ItemObserved {
         variants: vec![],
         modified_at: Timestamp::parse("2026-02-01T10:00:00Z").unwrap(),
         modified_by: Some("ADELE".into()),
-    }
-}
-
-pub fn variant(number: u32, code: &str) -> VariantObserved {
-    VariantObserved {
-        system_id: id(number),
-        code: VariantCode::parse(code).unwrap(),
-        description: code.to_lowercase(),
-        blocked: false,
-        sales_blocked: false,
-    }
-}
-
-/// `[("", 100), ("DEALER", 80)]`: price groups with prices.
-pub fn prices(item: u32, lines: &[(&str, i64)]) -> PricesObserved {
-    let line = |(group, price): &(&str, i64)| PriceLine {
-        variant: None,
-        group: PriceGroup::parse_optional(group).unwrap(),
-        unit: None,
-        price: UnitPrice::new(Currency::parse("EUR").unwrap(), Decimal::from(*price)).unwrap(),
-        includes_tax: false,
-        minimum_quantity: Quantity::ZERO,
-        line_discount: Percentage::ZERO,
-        valid_from: None,
-        valid_until: None,
-        price_list: "S00001".into(),
-    };
-    PricesObserved {
-        item: id(item),
-        number: (!lines.is_empty()).then(|| Sku::parse(&format!("ITEM-{item:03}")).unwrap()),
-        lines: lines.iter().map(line).collect(),
-        modified_at: Timestamp::parse("2026-02-01T10:00:00Z").unwrap(),
     }
 }
