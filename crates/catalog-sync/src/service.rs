@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use millrace_contract::catalog::v1::catalog_service_server::CatalogServiceServer;
-use millrace_erp::Erp;
+use millrace_erp::{Erp, Flow};
+use millrace_erp_reader::{Reader, Sink};
 use millrace_event_bus::{Bus, BusError, Routes};
-use millrace_event_store::{
-    Database, EventLog, Migrations, Post, StoreError, migrations, project, while_holding,
-};
+use millrace_event_store::{Database, EventLog, Migrations, StoreError, migrations, project};
 use millrace_service_kit::health::{Component, Health};
 use millrace_service_kit::{Clock, Ids, Shutdown, TaskError, Tasks};
 use millrace_values::Channels;
@@ -15,7 +14,8 @@ use thiserror::Error;
 
 use crate::config::Config;
 use crate::inbound::grpc::CatalogApi;
-use crate::inbound::poller::{Poller, Reads};
+use crate::inbound::item_sink::{self, ItemSink};
+use crate::inbound::price_sink::{self, PriceSink};
 use crate::inbound::recorder::Recorder;
 use crate::read_model::{Catalog, CatalogProjection};
 
@@ -51,7 +51,8 @@ pub struct Service {
     log: Arc<dyn EventLog>,
     /// Cancelled when `run` is asked to stop; calls in hand look at it.
     stopping: Shutdown,
-    reading: [(Reads, Component); 2],
+    items: Component,
+    prices: Component,
 }
 
 impl Service {
@@ -60,16 +61,15 @@ impl Service {
     pub async fn build(config: Config, ports: Ports) -> Result<Self, ServiceError> {
         ports.database.check(&[&MIGRATIONS]).await?;
         let log = ports.database.log().await?;
-        let reading = [
-            (Reads::Items, ports.health.component("catalog-sync.items")),
-            (Reads::Prices, ports.health.component("catalog-sync.prices")),
-        ];
+        let items = ports.health.component("catalog-sync.items");
+        let prices = ports.health.component("catalog-sync.prices");
         Ok(Self {
             config,
             ports,
             log,
             stopping: Shutdown::new(),
-            reading,
+            items,
+            prices,
         })
     }
 
@@ -89,17 +89,11 @@ impl Service {
     /// What no retry mends: the log was closed, tables are missing.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), ServiceError> {
         let mut tasks = Tasks::default();
-        let holder = self.ports.ids.uuid_at(self.ports.clock.now()).to_string();
-        for (reads, component) in self.reading.clone() {
-            let poller = self.poller(reads, component);
-            let post = Post {
-                lease: poller.name(),
-                holder: holder.clone(),
-                ttl: self.config.takeover_after,
-            };
+        for (reader, sink) in self.reading() {
+            let stop = shutdown.clone();
             tasks.spawn(
                 "reading the erp",
-                poll(self.log.clone(), poller, post, shutdown.clone()),
+                async move { reader.follow(sink, stop).await },
             );
         }
         let (database, log, stop) = (
@@ -124,41 +118,42 @@ impl Service {
         Ok(tasks.run(&shutdown, crate::config::DRAIN).await?)
     }
 
-    fn poller(&self, reads: Reads, component: Component) -> Poller {
+    /// The two flows, and what becomes of each.
+    fn reading(&self) -> [(Reader, Arc<dyn Sink>); 2] {
         let ports = &self.ports;
-        Poller {
-            reads,
-            erp: ports.erp.clone(),
-            recorder: Recorder {
-                erp: ports.erp.code().clone(),
-                log: self.log.clone(),
-                clock: ports.clock.clone(),
-                ids: ports.ids.clone(),
-            },
-            database: ports.database.clone(),
+        let erp = ports.erp.code();
+        let recorder = Recorder {
+            erp: erp.clone(),
+            log: self.log.clone(),
             clock: ports.clock.clone(),
             ids: ports.ids.clone(),
-            component,
-            compare_every: self.config.compare_every,
-        }
+        };
+        let catalog = Catalog::new(ports.database.clone());
+        let items = Reader {
+            flow: Flow::Items,
+            name: item_sink::name(erp),
+            holder: ports.ids.uuid_at(ports.clock.now()).to_string(),
+            erp: ports.erp.clone(),
+            database: ports.database.clone(),
+            log: self.log.clone(),
+            clock: ports.clock.clone(),
+            ids: ports.ids.clone(),
+            component: self.items.clone(),
+            takeover_after: self.config.takeover_after,
+            compare_every: Some(self.config.compare_every),
+        };
+        let prices = Reader {
+            flow: Flow::Prices,
+            name: price_sink::name(erp),
+            component: self.prices.clone(),
+            compare_every: None,
+            ..items.clone()
+        };
+        let item_sink = ItemSink {
+            recorder: recorder.clone(),
+            catalog: catalog.clone(),
+        };
+        let price_sink = PriceSink { recorder, catalog };
+        [(items, Arc::new(item_sink)), (prices, Arc::new(price_sink))]
     }
-}
-
-async fn poll(
-    log: Arc<dyn EventLog>,
-    poller: Poller,
-    post: Post,
-    shutdown: Shutdown,
-) -> Result<(), StoreError> {
-    let poller = &poller;
-    while_holding(
-        &log,
-        &post,
-        &shutdown,
-        || poller.stand_by(),
-        |held, stop| async move {
-            poller.read(&held, &stop).await;
-        },
-    )
-    .await
 }

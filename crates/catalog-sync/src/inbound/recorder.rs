@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::join_all;
 use jiff::Timestamp;
+use millrace_erp_reader::SinkError;
 use millrace_event_store::{
     Append, AppendError, Cause, EventLog, LeaseEpoch, NewEvent, StoreError, StreamAppend,
 };
@@ -29,6 +30,18 @@ pub(crate) enum RecordError {
     Refused { item: SystemId, source: AppendError },
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<RecordError> for SinkError {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Superseded => Self::Superseded,
+            RecordError::Store(error) => Self::Store(error),
+            error @ (RecordError::Conflict(_) | RecordError::Refused { .. }) => {
+                Self::Failed(Box::new(error))
+            }
+        }
+    }
 }
 
 /// The act of the ERP an observation belongs to.
@@ -61,6 +74,14 @@ pub(crate) struct ItemAppend {
 }
 
 impl Recorder {
+    /// An act the ERP does not date.
+    pub(crate) fn noticed(&self) -> Act {
+        Act {
+            at: self.clock.now(),
+            by: None,
+        }
+    }
+
     /// Why an act's events are there: one story per act.
     pub(crate) fn cause(&self, act: &Act, traceparent: &str) -> Cause {
         Cause {

@@ -5,7 +5,5 @@ mod progress;
 mod projection;
 
 pub use catalog::{Catalog, ItemRow, PriceAfter};
-pub(crate) use progress::{
-    Progress, UnreadableRecord, forget_snapshot, note_unreadable, save_progress, seen_in_snapshot,
-};
+pub(crate) use progress::UnreadableRecord;
 pub(crate) use projection::{CatalogProjection, PROJECTION};

@@ -1,0 +1,120 @@
+//! What the flow of prices means here. The ERP cannot list which items have prices: what is gone is found by noting whom a full
+//! read showed.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use millrace_erp::{Observed, Page};
+use millrace_erp_reader::{Sink, SinkError};
+use millrace_event_store::LeaseEpoch;
+use millrace_service_kit::trace::TraceContext;
+use millrace_values::{ErpCode, SystemId};
+use tracing::info;
+
+use crate::domain::prices::Command;
+use crate::inbound::recorder::{Act, Recorder};
+use crate::inbound::unreadable::Legible;
+use crate::inbound::{item_sink, prices};
+use crate::read_model::Catalog;
+
+pub(crate) struct PriceSink {
+    pub recorder: Recorder,
+    pub catalog: Catalog,
+}
+
+/// Name of the lease and of the cursor.
+pub(crate) fn name(erp: &ErpCode) -> String {
+    format!("prices/{erp}")
+}
+
+#[async_trait]
+impl Sink for PriceSink {
+    /// Whoever takes prices before would have to keep each until its item arrives.
+    fn goes_after(&self) -> Option<String> {
+        Some(item_sink::name(&self.recorder.erp))
+    }
+
+    async fn begin_full_read(&self) -> Result<(), SinkError> {
+        Ok(self.catalog.forget_snapshot(&self.recorder.erp).await?)
+    }
+
+    async fn take(&self, page: &Page, lease: &LeaseEpoch) -> Result<(), SinkError> {
+        let mut seen = Vec::new();
+        let mut legible = Legible::default();
+        for observed in &page.observations {
+            match observed {
+                Observed::Prices(observed) => {
+                    legible.read(observed.item);
+                    seen.push(prices::Seen {
+                        item: observed.item,
+                        command: Command::from(observed.clone()),
+                        act: Act {
+                            at: observed.modified_at.0,
+                            by: None,
+                        },
+                    });
+                }
+                Observed::Unreadable {
+                    entity,
+                    system_id,
+                    reason,
+                } => legible.unread(entity, *system_id, reason),
+                // Other flows' records; the flow asked for does not bring them.
+                Observed::Item(_)
+                | Observed::ItemGone(_)
+                | Observed::Stock(_)
+                | Observed::Customer(_)
+                | Observed::CustomerGone(_)
+                | Observed::Document(_) => {}
+            }
+        }
+        self.record(seen, lease).await?;
+        if page.snapshot {
+            self.catalog
+                .seen_in_snapshot(&self.recorder.erp, legible.readable())
+                .await?;
+        }
+        Ok(legible.note(&self.catalog, &self.recorder).await?)
+    }
+
+    async fn end_full_read(&self, lease: &LeaseEpoch) -> Result<(), SinkError> {
+        // The lease makes us the only writer: when our rows have reached the head, they are what is known.
+        if !self
+            .catalog
+            .reached(self.recorder.log.head().await?)
+            .await?
+        {
+            return Err(SinkError::Behind);
+        }
+        let gone = self
+            .catalog
+            .priced_but_not_in_snapshot(&self.recorder.erp)
+            .await?;
+        if gone.is_empty() {
+            return Ok(());
+        }
+        info!(
+            count = gone.len(),
+            "{} items have no prices in the erp any more",
+            gone.len()
+        );
+        let unpriced = gone.into_iter().map(|item| prices::Seen {
+            item,
+            command: Command::observe_none(),
+            act: self.recorder.noticed(),
+        });
+        self.record(unpriced.collect(), lease).await
+    }
+
+    /// Never asked for: the ERP has no list of prices.
+    async fn compare(&self, _: HashSet<SystemId>, _: &LeaseEpoch) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+impl PriceSink {
+    async fn record(&self, seen: Vec<prices::Seen>, lease: &LeaseEpoch) -> Result<(), SinkError> {
+        let trace = TraceContext::begin(&self.recorder.ids).to_string();
+        Ok(prices::record(&self.recorder, seen, lease, &trace).await?)
+    }
+}
