@@ -1,6 +1,7 @@
 //! The service: config → build → run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use millrace_contract::customer::v1::customer_service_server::CustomerServiceServer;
 use millrace_erp::{Erp, Flow};
@@ -15,6 +16,9 @@ use thiserror::Error;
 use crate::config::Config;
 use crate::inbound::{Customers, MirrorSink, Register};
 use crate::{MIGRATIONS, read_model};
+
+/// How long a comparison waits for the rows to reach the log.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What it stands on.
 pub struct Ports {
@@ -86,6 +90,7 @@ impl Service {
             log: log.clone(),
             sealer: sealer.clone(),
             streams: Streams::new(log.clone(), clock.clone(), ids.clone()),
+            patience: PATIENCE,
             clock: clock.clone(),
             ids: ids.clone(),
         });

@@ -27,6 +27,8 @@ pub struct MirrorSink {
     pub log: Arc<dyn EventLog>,
     pub sealer: Arc<Sealer>,
     pub streams: Streams<Mirror>,
+    /// How long a comparison waits for the rows to reach the log.
+    pub patience: Duration,
     pub clock: Arc<dyn Clock>,
     pub ids: Ids,
 }
@@ -86,13 +88,10 @@ impl Sink for MirrorSink {
     async fn compare(&self, there: HashSet<SystemId>, lease: &LeaseEpoch) -> Result<(), SinkError> {
         // The lease makes us the only writer: once our rows have reached the head, they are what is known.
         let head = self.log.head().await?;
-        projected_up_to(
-            &self.database,
-            read_model::CUSTOMERS,
-            head,
-            Duration::from_secs(60),
-        )
-        .await?;
+        let rows = read_model::CUSTOMERS;
+        if !projected_up_to(&self.database, rows, head, self.patience).await? {
+            return Err(SinkError::Behind);
+        }
         let known = read_model::system_ids(&self.database, &self.erp).await?;
         let gone: Vec<_> = known.into_iter().filter(|id| !there.contains(id)).collect();
         if !gone.is_empty() {
@@ -178,5 +177,39 @@ fn sealing(error: SealError) -> SinkError {
     match error {
         SealError::Store(error) => error.into(),
         SealError::Erased | SealError::Broken => SinkError::Failed(Box::new(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_event_store::DatabaseSettings;
+    use millrace_service_kit::SystemClock;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_is_compared_with_rows_that_are_behind_the_log() {
+        let (clock, ids) = (Arc::new(SystemClock), Ids::random());
+        let settings = DatabaseSettings::new("sqlite::memory:", crate::NAME);
+        let database = Database::open(&settings, clock.clone(), ids.clone())
+            .await
+            .unwrap();
+        database.migrate(&[&crate::MIGRATIONS]).await.unwrap();
+        let log = database.log().await.unwrap();
+        // Its marker stands in the log, and no projection runs.
+        let held = log.take_lease("customers/bc-main", "here", Duration::from_secs(60));
+        let held = held.await.unwrap().unwrap();
+        let sink = MirrorSink {
+            erp: ErpCode::parse("bc-main").unwrap(),
+            sealer: Arc::new(Sealer::new(database.clone(), &[7; 32])),
+            streams: Streams::new(log.clone(), clock.clone(), ids.clone()),
+            database,
+            log,
+            patience: Duration::ZERO,
+            clock,
+            ids,
+        };
+        let compared = sink.compare(HashSet::new(), &held.lease).await;
+        assert!(matches!(compared, Err(SinkError::Behind)), "{compared:?}");
     }
 }
