@@ -26,6 +26,9 @@ use crate::wake::Wake;
 
 /// Figures forgotten in one go after a full read.
 const FORGET: i64 = 2_000;
+/// How long the cursor may stand still in the database while there is nothing new: reading an empty window again costs one
+/// request, writing down each would cost a disk's flush.
+const WRITE_EMPTY_EVERY: SignedDuration = SignedDuration::from_secs(5);
 
 #[derive(Debug, Error)]
 enum StepError {
@@ -66,6 +69,14 @@ struct Standing {
     complete: bool,
 }
 
+/// Where the reader stands while this process joins: nobody else moves it.
+struct Place {
+    standing: Standing,
+    /// The database holds an older cursor.
+    unwritten: bool,
+    written_at: Timestamp,
+}
+
 impl FigureReader {
     fn name(&self) -> String {
         format!("stock/{}", self.erp.code())
@@ -77,10 +88,11 @@ impl FigureReader {
         let mut hinting = true;
         let mut backoff = Backoff::neighbour(self.ids.clone());
         let mut noted = None;
+        let mut place = None;
         while !stop.is_cancelled() {
             // Before reading: a hint that comes meanwhile is a reason to read once more.
             hints.borrow_and_update();
-            let pause = match self.step(&mut noted).await {
+            let pause = match self.look(&mut place, &mut noted).await {
                 Ok(more) => {
                     if backoff.tries() > 0 {
                         info!(
@@ -125,13 +137,29 @@ impl FigureReader {
     }
 
     /// One page; `true`: more is waiting.
-    async fn step(&self, noted: &mut Option<Timestamp>) -> Result<bool, StepError> {
-        let standing = self.standing().await?;
-        if standing.complete {
-            self.completed();
-        }
+    async fn look(
+        &self,
+        place: &mut Option<Place>,
+        noted: &mut Option<Timestamp>,
+    ) -> Result<bool, StepError> {
+        let place = match place {
+            Some(place) => place,
+            None => place.insert(self.load().await?),
+        };
+        self.step(place, noted).await
+    }
+
+    async fn step(
+        &self,
+        place: &mut Place,
+        noted: &mut Option<Timestamp>,
+    ) -> Result<bool, StepError> {
         let asked_at = self.clock.now();
-        let page = match self.erp.read(Flow::Stock, standing.cursor.as_ref()).await {
+        let page = match self
+            .erp
+            .read(Flow::Stock, place.standing.cursor.as_ref())
+            .await
+        {
             Err(ErpError::ResyncNeeded { reason }) => {
                 warn!(
                     flow = self.name(),
@@ -139,24 +167,24 @@ impl FigureReader {
                     "the erp asks for a full read of {}",
                     self.name()
                 );
+                let again = Standing {
+                    cursor: None,
+                    ..place.standing.clone()
+                };
                 let mut tx = self.database.begin().await?;
-                self.save(
-                    &mut tx,
-                    &Standing {
-                        cursor: None,
-                        ..standing
-                    },
-                )
-                .await?;
+                self.save(&mut tx, &again).await?;
                 tx.commit().await?;
+                self.moved(place, again, true);
                 return Ok(true);
             }
             read => read?,
         };
         let more = page.more;
-        self.take(page, standing).await?;
-        if !more {
+        self.take(page, place).await?;
+        if place.standing.complete || !more {
             self.completed();
+        }
+        if !more {
             self.note(asked_at, noted).await?;
             if !self.erp.capabilities().await?.change_queue {
                 self.mark_settled(asked_at).await?;
@@ -172,12 +200,28 @@ impl FigureReader {
         }
     }
 
-    async fn standing(&self) -> Result<Standing, StoreError> {
+    async fn load(&self) -> Result<Place, StoreError> {
         let text = load_cursor(&self.database, &self.name()).await?;
         // A text this version cannot read is as good as none: the full set is read again.
-        Ok(text
+        let standing: Standing = text
             .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or_default())
+            .unwrap_or_default();
+        if standing.complete {
+            self.completed();
+        }
+        Ok(Place {
+            standing,
+            unwritten: false,
+            written_at: self.clock.now(),
+        })
+    }
+
+    fn moved(&self, place: &mut Place, standing: Standing, written: bool) {
+        if written {
+            place.written_at = self.clock.now();
+        }
+        place.unwritten = !written;
+        place.standing = standing;
     }
 
     async fn save(&self, tx: &mut Tx, standing: &Standing) -> Result<(), StoreError> {
@@ -185,7 +229,8 @@ impl FigureReader {
         save_cursor(tx, &self.name(), &text).await
     }
 
-    async fn take(&self, page: Page, before: Standing) -> Result<(), StepError> {
+    async fn take(&self, page: Page, place: &mut Place) -> Result<(), StepError> {
+        let before = &place.standing;
         let generation = if before.cursor.is_none() {
             before.generation + 1
         } else {
@@ -196,8 +241,15 @@ impl FigureReader {
             generation,
             complete: before.complete || page.snapshot_complete || !(page.more || page.snapshot),
         };
-        if page.observations.is_empty() && !page.snapshot_complete && standing == before {
-            return Ok(());
+        if page.observations.is_empty() && !page.snapshot_complete {
+            let unwritten = place.unwritten || standing != *before;
+            let same_read =
+                (standing.generation, standing.complete) == (before.generation, before.complete);
+            let lately = self.clock.now().duration_since(place.written_at) < WRITE_EMPTY_EVERY;
+            if !unwritten || (same_read && lately) {
+                self.moved(place, standing, !unwritten);
+                return Ok(());
+            }
         }
         let sales_orders = self.erp.capabilities().await?.stock_by_location;
         let mut seen: HashMap<SystemId, Known> = HashMap::with_capacity(page.observations.len());
@@ -238,6 +290,7 @@ impl FigureReader {
         }
         self.save(&mut tx, &standing).await?;
         tx.commit().await?;
+        self.moved(place, standing, true);
         self.wake.up();
         Ok(())
     }
