@@ -33,6 +33,8 @@ pub struct Ports {
     pub ids: Ids,
     pub channels: Arc<Channels>,
     pub health: Health,
+    /// Largest message a client may send.
+    pub message_limit: usize,
 }
 
 #[derive(Debug, Error)]
@@ -81,6 +83,7 @@ impl Service {
             channels: self.ports.channels.clone(),
             shutdown: self.stopping.clone(),
         })
+        .max_decoding_message_size(self.ports.message_limit)
     }
 
     /// Reads the ERP (one process at a time), keeps the rows in step, publishes the log; until shutdown, then finishes what is in hand.

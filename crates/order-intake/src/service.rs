@@ -45,6 +45,8 @@ pub struct Ports {
     pub channels: Arc<Channels>,
     pub health: Health,
     pub metrics: Metrics,
+    /// Largest message a client may send.
+    pub message_limit: usize,
 }
 
 #[derive(Debug, Error)]
@@ -150,12 +152,14 @@ impl Service {
     #[must_use]
     pub fn grpc(&self) -> OrderServiceServer<OrderApi> {
         OrderServiceServer::new(OrderApi::new(self.desk.clone()))
+            .max_decoding_message_size(self.ports.message_limit)
     }
 
     /// `order.v1.OrderAdminService`, for the server's router.
     #[must_use]
     pub fn admin_grpc(&self) -> OrderAdminServiceServer<OrderAdminApi> {
         OrderAdminServiceServer::new(OrderAdminApi::new(self.desk.clone()))
+            .max_decoding_message_size(self.ports.message_limit)
     }
 
     /// Keeps the rows in step, reads items and customers, posts orders, reads the ERP's documents (one process at a time),

@@ -3,16 +3,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use futures::future::{Either, Ready, ready};
 use http::header::AUTHORIZATION;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tonic::Status;
-use tonic::body::Body;
-use tower::{Layer, Service};
 
 use crate::{Secret, rejection};
 
@@ -87,9 +83,12 @@ impl Tokens {
     }
 
     /// Whose token the headers carry.
-    fn authenticate(&self, headers: &http::HeaderMap) -> Result<Arc<Caller>, Status> {
+    pub(crate) fn authenticate(&self, headers: &http::HeaderMap) -> Result<Arc<Caller>, Status> {
         let value = headers.get(AUTHORIZATION).ok_or_else(|| {
-            Status::unauthenticated("authorization header with a bearer token is missing")
+            rejection::unauthenticated(
+                "MISSING_TOKEN",
+                "authorization header with a bearer token is missing",
+            )
         })?;
         let token = value
             .to_str()
@@ -98,11 +97,14 @@ impl Tokens {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim())
             .ok_or_else(|| {
-                Status::unauthenticated("authorization header is not of the form: Bearer <token>")
+                rejection::unauthenticated(
+                    "MALFORMED_TOKEN",
+                    "authorization header is not of the form: Bearer <token>",
+                )
             })?;
         self.find(token)
             .cloned()
-            .ok_or_else(|| Status::unauthenticated("token is not known"))
+            .ok_or_else(|| rejection::unauthenticated("UNKNOWN_TOKEN", "token is not known"))
     }
 }
 
@@ -120,12 +122,12 @@ pub struct Caller {
 
 impl Caller {
     /// # Errors
-    /// The call did not pass the [`AuthLayer`].
+    /// The call did not come through [`crate::grpc::serve`].
     pub fn of<T>(request: &tonic::Request<T>) -> Result<Arc<Self>, Status> {
         let caller = request.extensions().get::<Arc<Self>>();
-        caller
-            .cloned()
-            .ok_or_else(|| Status::unauthenticated("call was not authenticated"))
+        caller.cloned().ok_or_else(|| {
+            rejection::unauthenticated("NOT_AUTHENTICATED", "call was not authenticated")
+        })
     }
 
     /// For envelopes and logs.
@@ -158,7 +160,25 @@ impl Caller {
         }
     }
 
-    /// The scope alone, for calls that are about no channel or about all.
+    /// For calls that reach into every channel at once.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED` without the scope, or for a token that belongs to one channel.
+    pub fn may_everywhere(&self, scope: &str) -> Result<(), Status> {
+        self.may_anywhere(scope)?;
+        match &self.channel {
+            Some(own) => Err(rejection::denied(
+                "WRONG_CHANNEL",
+                format!(
+                    "token {} belongs to channel {own}; this concerns all channels",
+                    self.name
+                ),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// The scope alone, for calls that are about no channel, or keep to the caller's own.
     ///
     /// # Errors
     /// `PERMISSION_DENIED` without the scope.
@@ -183,62 +203,10 @@ impl Caller {
     }
 }
 
-/// Refuses every call without a known token, except gRPC health checks; puts the [`Caller`] in the request's extensions.
-#[derive(Debug, Clone)]
-pub struct AuthLayer(Tokens);
-
-impl AuthLayer {
-    #[must_use]
-    pub fn new(tokens: Tokens) -> Self {
-        Self(tokens)
-    }
-}
-
-impl<S> Layer<S> for AuthLayer {
-    type Service = Authenticated<S>;
-
-    fn layer(&self, inner: S) -> Authenticated<S> {
-        Authenticated {
-            inner,
-            tokens: self.0.clone(),
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-pub struct Authenticated<S> {
-    inner: S,
-    tokens: Tokens,
-}
-
-impl<S> Service<http::Request<Body>> for Authenticated<S>
-where
-    S: Service<http::Request<Body>, Response = http::Response<Body>>,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = Either<S::Future, Ready<Result<S::Response, S::Error>>>;
-
-    fn poll_ready(&mut self, ctx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(ctx)
-    }
-
-    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        if request.uri().path().starts_with("/grpc.health.v1.Health/") {
-            return Either::Left(self.inner.call(request));
-        }
-        match self.tokens.authenticate(request.headers()) {
-            Ok(caller) => {
-                request.extensions_mut().insert(caller);
-                Either::Left(self.inner.call(request))
-            }
-            Err(status) => Either::Right(ready(Ok(status.into_http()))),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use tonic_types::StatusExt;
+
     use super::*;
 
     fn token(name: &str, secret: &str) -> TokenSettings {
@@ -278,10 +246,10 @@ mod tests {
             headers("Basic a-long-enough-secret"),
             headers("a-long-enough-secret"),
         ] {
-            assert_eq!(
-                tokens.authenticate(&headers).unwrap_err().code(),
-                tonic::Code::Unauthenticated
-            );
+            let refused = tokens.authenticate(&headers).unwrap_err();
+            assert_eq!(refused.code(), tonic::Code::Unauthenticated);
+            let details = refused.get_error_details();
+            assert_eq!(details.error_info().unwrap().domain, rejection::DOMAIN);
         }
     }
 
@@ -297,6 +265,18 @@ mod tests {
             caller.may("order:admin", "furniture").unwrap_err().code(),
             tonic::Code::PermissionDenied
         );
+    }
+
+    #[test]
+    fn a_token_of_one_channel_may_not_do_what_concerns_all() {
+        let shop = Caller::new("shop", Some("furniture"), &["*"]);
+        assert!(shop.may_anywhere("operations:admin").is_ok());
+        assert_eq!(
+            shop.may_everywhere("operations:admin").unwrap_err().code(),
+            tonic::Code::PermissionDenied
+        );
+        let operator = Caller::new("operator", None, &["operations:admin"]);
+        assert!(operator.may_everywhere("operations:admin").is_ok());
     }
 
     #[test]

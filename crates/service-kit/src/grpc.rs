@@ -1,4 +1,5 @@
-//! The gRPC server every service runs in: limits at the entrance, authentication, health, reflection, a drain at the end.
+//! The gRPC server every service runs in: one door with limits, authentication, traces, counts and refusals in one form;
+//! health, reflection, a drain at the end.
 
 use std::time::Duration;
 
@@ -11,16 +12,19 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
-use tower::ServiceBuilder;
 
-use crate::Shutdown;
-use crate::auth::{AuthLayer, Tokens};
+use crate::auth::Tokens;
 use crate::health::Health;
 use crate::metrics::Metrics;
+use crate::{Ids, Shutdown};
 
-mod counted;
+mod counters;
+mod door;
+mod refusals;
 
-use counted::CountLayer;
+use counters::Counters;
+use door::{Door, DoorLayer};
+use refusals::Refusals;
 
 /// What may come in.
 #[derive(Debug, Clone, Deserialize)]
@@ -49,7 +53,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// For `max_decoding_message_size` of each generated server.
+    /// For `max_decoding_message_size` of every server.
     #[must_use]
     pub fn message_bytes(&self) -> usize {
         usize::try_from(self.message.as_u64()).unwrap_or(usize::MAX)
@@ -79,6 +83,8 @@ pub struct Entrance {
     pub metrics: Metrics,
     /// Encoded `FileDescriptorSet` for reflection.
     pub descriptors: &'static [u8],
+    /// Paths of unary calls so quick that a span in the log for each would be felt: they get one when they are refused.
+    pub quick: &'static [&'static str],
 }
 
 /// Serves until shutdown is asked, then refuses new calls and returns when those in hand are done. Handlers of endless
@@ -98,16 +104,20 @@ pub async fn serve(
         health,
         metrics,
         descriptors,
+        quick,
     } = entrance;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(descriptors)
         .build_v1()?;
     let (reporter, health_service) = tonic_health::server::health_reporter();
     let report = tokio::spawn(report_health(reporter, health, shutdown.clone()));
-    let layers = ServiceBuilder::new()
-        .layer(CountLayer::new(&metrics))
-        .layer(AuthLayer::new(tokens))
-        .into_inner();
+    let door = Door {
+        tokens,
+        counters: Counters::new(&metrics),
+        refusals: Refusals::new(limits.message),
+        ids: Ids::random(),
+        quick,
+    };
     let connections = TcpListenerStream::new(listener).filter_map(|connection| {
         let connection = connection.ok()?;
         connection.set_nodelay(true).ok()?;
@@ -118,7 +128,7 @@ pub async fn serve(
         .http2_keepalive_interval(Some(limits.keepalive))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .http2_max_header_list_size(u32::try_from(limits.headers.as_u64()).unwrap_or(u32::MAX))
-        .layer(layers)
+        .layer(DoorLayer::new(door))
         .add_routes(routes.add_service(health_service).add_service(reflection))
         .serve_with_incoming_shutdown(connections, shutdown.cancelled_owned())
         .await;

@@ -42,6 +42,12 @@ pub fn not_found(kind: &str, name: impl Into<String>) -> Status {
     )
 }
 
+/// Nobody knows who is calling.
+#[must_use]
+pub fn unauthenticated(reason: &str, message: impl Into<String>) -> Status {
+    with_reason(Code::Unauthenticated, reason, message)
+}
+
 /// Not allowed.
 #[must_use]
 pub fn denied(reason: &str, message: impl Into<String>) -> Status {
@@ -84,6 +90,24 @@ pub fn unavailable(what: &str, message: impl Into<String>) -> Status {
     );
     details.set_retry_info(Some(Duration::from_secs(1)));
     Status::with_error_details(Code::Unavailable, message, details)
+}
+
+/// The process is stopping; another one, or the same after a moment, takes the call.
+#[must_use]
+pub fn stopping(message: impl Into<String>) -> Status {
+    with_reason(Code::Unavailable, "STOPPING", message)
+}
+
+/// We broke, and repeating does not mend it. The caller of this logs what happened; the message is for people outside.
+#[must_use]
+pub fn broken(reason: &str, message: impl Into<String>) -> Status {
+    with_reason(Code::Internal, reason, message)
+}
+
+/// A call nobody here serves.
+#[must_use]
+pub fn unknown_call(message: impl Into<String>) -> Status {
+    with_reason(Code::Unimplemented, "UNKNOWN_CALL", message)
 }
 
 fn with_reason(code: Code, reason: &str, message: impl Into<String>) -> Status {

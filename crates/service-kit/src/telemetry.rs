@@ -1,8 +1,12 @@
 //! Logs to standard error: sentences for people, or JSON for machines.
 
 use serde::Deserialize;
+use tracing::Dispatch;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::util::SubscriberInitExt;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -24,18 +28,111 @@ pub struct Config {
 /// # Errors
 /// The filter cannot be read, or a log is installed already.
 pub fn init(config: &Config) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let filter = EnvFilter::try_new(&config.filter)?;
+    Ok(log(config, std::io::stderr)?.try_init()?)
+}
+
+/// A log as configured, into `writer`. Spans stand in every line: they say which call or event it belongs to, and its trace.
+fn log<W>(config: &Config, writer: W) -> Result<Dispatch, ParseError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_env_filter(EnvFilter::try_new(&config.filter)?)
+        .with_writer(writer)
         .with_span_events(FmtSpan::NONE);
-    match config.format {
+    Ok(match config.format {
+        // All spans, not the innermost alone: the trace stands in the outermost.
         Format::Json => subscriber
             .json()
             .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .try_init(),
-        Format::Pretty => subscriber.with_target(false).compact().try_init(),
+            .with_current_span(false)
+            .with_span_list(true)
+            .into(),
+        Format::Pretty => subscriber.with_target(false).compact().into(),
+    })
+}
+
+/// A log that a test can read.
+#[cfg(test)]
+pub(crate) mod paper {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use tracing::Dispatch;
+
+    use super::{Config, Format, log};
+
+    #[derive(Clone, Default)]
+    pub struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl Paper {
+        pub fn log(&self, format: Format, filter: &str) -> Dispatch {
+            let (target, filter) = (self.clone(), filter.to_owned());
+            log(&Config { format, filter }, move || target.clone()).unwrap()
+        }
+
+        pub fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+
+        /// Written as JSON.
+        pub fn lines(&self) -> Vec<serde_json::Value> {
+            let text = self.text();
+            text.lines()
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect()
+        }
+    }
+
+    impl Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::{info, info_span};
+
+    use super::paper::Paper;
+    use super::*;
+    use crate::trace::span_of;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    /// What is logged about work on an event of [`TRACE`], a span of our own in between.
+    fn logged(format: Format, filter: &str) -> Paper {
+        let paper = Paper::default();
+        tracing::dispatcher::with_default(&paper.log(format, filter), || {
+            span_of(Some(&format!("00-{TRACE}-00f067aa0ba902b7-01"))).in_scope(|| {
+                info_span!("inner").in_scope(|| info!(attempt = 1, "order 1 handed to the erp"));
+            });
+        });
+        paper
+    }
+
+    #[test]
+    fn a_line_for_machines_names_the_trace() {
+        let paper = logged(Format::Json, "info");
+        let line = &paper.lines()[0];
+        assert_eq!(line["message"], "order 1 handed to the erp");
+        assert_eq!(line["spans"][0]["trace_id"], TRACE, "{line}");
+    }
+
+    #[test]
+    fn a_line_for_people_names_the_trace() {
+        let text = logged(Format::Pretty, "info").text();
+        assert!(text.contains("order 1 handed to the erp"), "{text}");
+        assert!(text.contains(TRACE), "{text}");
+    }
+
+    #[test]
+    fn what_the_filter_leaves_out_is_not_written() {
+        assert_eq!(logged(Format::Json, "warn").text(), "");
     }
 }

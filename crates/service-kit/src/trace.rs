@@ -2,9 +2,13 @@
 
 use std::fmt;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
+use tracing::{Span, info_span};
 
 use crate::Ids;
+
+/// Where it stands in gRPC metadata and Kafka headers.
+pub(crate) const HEADER: &str = "traceparent";
 
 /// The `traceparent` of a piece of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,22 +56,34 @@ impl TraceContext {
     /// The caller's trace, or a new one.
     #[must_use]
     pub fn of(headers: &HeaderMap, ids: &Ids) -> Self {
-        let given = headers
-            .get("traceparent")
+        Self::of_value(headers.get(HEADER), ids)
+    }
+
+    pub(crate) fn of_value(traceparent: Option<&HeaderValue>, ids: &Ids) -> Self {
+        let given = traceparent
             .and_then(|value| value.to_str().ok())
             .and_then(Self::parse);
         given.map_or_else(|| Self::begin(ids), |parent| parent.child(ids))
     }
 
-    /// The caller's trace of a gRPC request, or a new one.
+    /// The trace of a gRPC request: the one its span in the log names, where it came through [`crate::grpc::serve`].
     #[must_use]
     pub fn of_request<T>(request: &tonic::Request<T>, ids: &Ids) -> Self {
+        if let Some(own) = request.extensions().get::<Self>() {
+            return *own;
+        }
         let given = request
             .metadata()
-            .get("traceparent")
+            .get(HEADER)
             .and_then(|value| value.to_str().ok())
             .and_then(Self::parse);
         given.map_or_else(|| Self::begin(ids), |parent| parent.child(ids))
+    }
+
+    /// The span of work that belongs to this trace, outside of a call.
+    #[must_use]
+    pub fn span(self) -> Span {
+        info_span!("work", trace_id = %self.trace_id())
     }
 
     /// The next piece of work in the same trace.
@@ -84,6 +100,14 @@ impl TraceContext {
     pub fn trace_id(self) -> String {
         format!("{:032x}", self.trace_id)
     }
+}
+
+/// The span of work on an event: its lines in the log name the trace the event came with.
+#[must_use]
+pub fn span_of(traceparent: Option<&str>) -> Span {
+    traceparent
+        .and_then(TraceContext::parse)
+        .map_or_else(Span::none, TraceContext::span)
 }
 
 impl fmt::Display for TraceContext {

@@ -40,6 +40,8 @@ pub struct Ports {
     pub ids: Ids,
     pub channels: Arc<Channels>,
     pub health: Health,
+    /// Largest message a client may send.
+    pub message_limit: usize,
 }
 
 #[derive(Debug, Error)]
@@ -100,6 +102,7 @@ impl Service {
             clock: self.ports.clock.clone(),
             shutdown: self.stopping.clone(),
         })
+        .max_decoding_message_size(self.ports.message_limit)
     }
 
     /// Fills every channel's feed (one process at a time each) and publishes it; until shutdown, then finishes what is in hand.

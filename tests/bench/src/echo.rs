@@ -52,6 +52,10 @@ pub async fn run(address: SocketAddr, folder: &Path, token: &str) -> Result<()> 
         health: Health::default(),
         metrics: Metrics::default(),
         descriptors: millrace_contract::DESCRIPTORS,
+        quick: &[
+            "/millrace.stock.v1.StockService/GetAvailability",
+            "/millrace.stock.v1.StockService/BatchGetAvailability",
+        ],
     };
     serve(
         TcpListener::bind(address).await?,

@@ -11,7 +11,7 @@ use millrace_contract::prices::v1::Price;
 use millrace_event_store::StoreError;
 use millrace_service_kit::Shutdown;
 use millrace_service_kit::auth::Caller;
-use millrace_service_kit::rejection::{bad_request, not_found, unavailable};
+use millrace_service_kit::rejection::{bad_request, broken, not_found, stopping, unavailable};
 use millrace_values::{Channel, ChannelCode, Channels, ErpCode, Sku, SystemId, Timestamp};
 use prost::Message;
 use tonic::{Request, Response, Status};
@@ -201,7 +201,7 @@ type ExportPage = Vec<Result<contract::ExportItemsResponse, Status>>;
 impl Export {
     async fn page(mut self) -> Result<Option<(ExportPage, Self)>, Status> {
         if self.shutdown.is_cancelled() {
-            return Err(Status::unavailable("this process is stopping, ask again"));
+            return Err(stopping("this process is stopping, ask again"));
         }
         let after = (self.after.0.as_str(), self.after.1.as_str());
         let rows = self
@@ -280,5 +280,5 @@ fn unreadable(error: impl std::error::Error + 'static) -> Status {
         error = &error as &dyn std::error::Error,
         "a row of the catalog cannot be read"
     );
-    Status::internal("a row of the catalog cannot be read")
+    broken("ROW_UNREADABLE", "a row of the catalog cannot be read")
 }

@@ -96,6 +96,7 @@ pub async fn start_on(
         ids: Ids::random(),
         channels: Arc::new(channels()),
         health: health.clone(),
+        message_limit: Limits::default().message_bytes(),
     };
     let service = Service::build(config, ports).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -107,6 +108,7 @@ pub async fn start_on(
         health: health.clone(),
         metrics: Metrics::default(),
         descriptors: millrace_contract::DESCRIPTORS,
+        quick: &[],
     };
     let shutdown = Shutdown::new();
     let (stop_serving, stop_running) = (shutdown.clone(), shutdown.clone());

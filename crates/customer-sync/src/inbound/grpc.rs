@@ -176,12 +176,16 @@ impl Customers {
         {
             Ok(plain) => {
                 let personal = Personal::decode(plain.as_slice());
-                personal
-                    .map(Some)
-                    .map_err(|_| Status::data_loss("personal data of this customer cannot be read"))
+                personal.map(Some).map_err(|_| {
+                    rejection::broken(
+                        "PERSONAL_UNREADABLE",
+                        "personal data of this customer cannot be read",
+                    )
+                })
             }
             Err(SealError::Erased) => Ok(None),
-            Err(SealError::Broken) => Err(Status::data_loss(
+            Err(SealError::Broken) => Err(rejection::broken(
+                "PERSONAL_UNREADABLE",
                 "personal data of this customer cannot be opened",
             )),
             Err(SealError::Store(error)) => Err(away(&error)),

@@ -103,7 +103,7 @@ fn refused(error: ExecuteError<Rejection>) -> Status {
                 error = &error as &dyn std::error::Error,
                 "a registration cannot be stored"
             );
-            Status::internal("the registration cannot be stored")
+            rejection::broken("NOT_STORABLE", "the registration cannot be stored")
         }
         ExecuteError::Store(error) => {
             error!(
@@ -128,7 +128,9 @@ fn unsealed(error: SealError) -> Status {
             "PERSON_ERASED",
             "this person was erased; register under another number",
         ),
-        SealError::Broken => Status::internal("the person's key cannot be used"),
+        SealError::Broken => {
+            rejection::broken("PERSONAL_UNREADABLE", "the person's key cannot be used")
+        }
         SealError::Store(error) => {
             error!(
                 error = &error as &dyn std::error::Error,

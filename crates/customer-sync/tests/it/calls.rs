@@ -254,7 +254,7 @@ async fn malformed_requests_name_the_field_and_change_nothing() {
     let huge = with(&|request| request.personal = Some(personal(&"x".repeat(100_000))));
     assert_eq!(
         client.register_customer(huge).await.unwrap_err().code(),
-        Code::OutOfRange
+        Code::InvalidArgument
     );
     assert_eq!(simulator.read(|tables| tables.customers.len()), before);
     assert!(running.told("CustomerWished").await.is_empty());

@@ -128,6 +128,7 @@ pub async fn start_on(simulator: &Simulator, database: Database, bus: Arc<dyn Bu
         health: health.clone(),
         metrics: Metrics::default(),
         descriptors: millrace_contract::DESCRIPTORS,
+        quick: &[],
     };
     let shutdown = Shutdown::new();
     let (stop_serving, stop_running) = (shutdown.clone(), shutdown.clone());

@@ -13,7 +13,7 @@ use millrace_service_kit::metrics::Counter;
 use millrace_service_kit::trace::TraceContext;
 use millrace_service_kit::{Clock, Ids};
 use millrace_values::{ErpCode, SystemId};
-use tracing::{debug, warn};
+use tracing::{Instrument, debug, warn};
 
 use crate::domain;
 use crate::orders::{Actor, OrderError, Orders};
@@ -70,8 +70,9 @@ impl Sink for Documents {
                 | Observed::CustomerGone(_) => {}
             }
         }
+        let trace = TraceContext::begin(&self.ids);
         let actor = Actor {
-            traceparent: Some(TraceContext::begin(&self.ids).to_string()),
+            traceparent: Some(trace.to_string()),
             lease: Some(lease.clone()),
             ..Actor::service()
         };
@@ -81,6 +82,7 @@ impl Sink for Documents {
         stream::iter(records)
             .buffer_unordered(AT_ONCE)
             .try_collect::<()>()
+            .instrument(trace.span())
             .await?;
         Ok(self.note(&unreadable).await?)
     }

@@ -58,6 +58,7 @@ impl Instance {
             health: health.clone(),
             metrics: metrics.clone(),
             descriptors: millrace_contract::DESCRIPTORS,
+            quick: &[],
         };
         let stop = shutdown.clone();
         let served = tokio::spawn(serve(listener, routes.routes(), entrance, stop));

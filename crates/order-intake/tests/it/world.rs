@@ -13,6 +13,7 @@ use millrace_event_store::{
     Append, Cause, Database, DatabaseSettings, EventLog, Expected, NewEvent, Sealer,
 };
 use millrace_order_intake::{Config, GrpcCustomers, MIGRATIONS, Ports};
+use millrace_service_kit::grpc::Limits;
 use millrace_service_kit::health::Health;
 use millrace_service_kit::metrics::Metrics;
 use millrace_service_kit::{Clock, Ids, Secret, Shutdown, SystemClock};
@@ -248,6 +249,7 @@ impl World {
             channels: Arc::new(channels()),
             health: health.clone(),
             metrics: metrics.clone(),
+            message_limit: Limits::default().message_bytes(),
         };
         change(&mut ports);
         let instance = Instance::start(config, ports, self.shutdown.child_token()).await;

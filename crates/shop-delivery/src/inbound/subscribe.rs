@@ -7,7 +7,7 @@ use futures::{Stream, stream};
 use millrace_contract::changes::v1::SubscribeResponse;
 use millrace_contract::changes::v1::subscribe_response::Message;
 use millrace_event_store::StoreError;
-use millrace_service_kit::Shutdown;
+use millrace_service_kit::{Shutdown, rejection};
 use tokio::sync::watch;
 use tonic::Status;
 
@@ -63,12 +63,12 @@ impl Subscription {
                 tokio::select! {
                     moved = self.moved.changed() => moved.map_err(|_| away(StoreError::Closed))?,
                     () = self.shutdown.cancelled() => {
-                        return Err(Status::unavailable("this process is stopping, subscribe again with the last token"));
+                        return Err(rejection::stopping("this process is stopping, subscribe again with the last token"));
                     }
                 }
             }
             if self.shutdown.is_cancelled() {
-                return Err(Status::unavailable(
+                return Err(rejection::stopping(
                     "this process is stopping, subscribe again with the last token",
                 ));
             }

@@ -185,6 +185,7 @@ impl World {
             ids: Ids::random(),
             channels: Arc::new(channels),
             health: self.health.clone(),
+            message_limit: Limits::default().message_bytes(),
         };
         let config = Config {
             takeover_after: Duration::from_secs(2),
@@ -199,6 +200,7 @@ impl World {
             health: self.health.clone(),
             metrics: Metrics::default(),
             descriptors: millrace_contract::DESCRIPTORS,
+            quick: &[],
         };
         let shutdown = Shutdown::new();
         let (stop_serving, stop_running) = (shutdown.clone(), shutdown.clone());

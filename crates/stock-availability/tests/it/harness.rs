@@ -141,6 +141,7 @@ pub async fn start(
         health: health.clone(),
         metrics: Metrics::default(),
         descriptors: millrace_contract::DESCRIPTORS,
+        quick: &millrace_stock_availability::grpc::QUICK,
     };
     let shutdown = Shutdown::new();
     let (stop_serving, stop_running) = (shutdown.clone(), shutdown.clone());

@@ -19,16 +19,23 @@ use futures::{StreamExt, TryStreamExt};
 use millrace_contract::stock::v1::Source;
 use millrace_contract::stock::v1::stock_service_server::SERVICE_NAME;
 use millrace_service_kit::auth::Caller;
+use millrace_service_kit::rejection::unknown_call;
 use tonic::body::Body;
 use tonic::codegen::{Body as HttpBody, StdError};
 use tonic::server::{Grpc, NamedService, ServerStreamingService, StreamingService, UnaryService};
-use tonic::{Code, Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming};
 use tower::Service;
 
 pub use desk::{Desk, SCOPE, TooManyChannels};
 pub use live::{Asker, InFlightSource, Live};
 use question::{Asked, Shape};
 use reply::{Reply, ReplyCodec};
+
+const GET: &str = "/millrace.stock.v1.StockService/GetAvailability";
+const BATCH: &str = "/millrace.stock.v1.StockService/BatchGetAvailability";
+
+/// Answered from memory in microseconds: for [`millrace_service_kit::grpc::Entrance::quick`].
+pub const QUICK: [&str; 2] = [GET, BATCH];
 
 /// The service, to be added to a server's routes behind service-kit's layers.
 #[derive(Clone)]
@@ -71,11 +78,11 @@ where
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let desk = self.desk.clone();
         match request.uri().path() {
-            "/millrace.stock.v1.StockService/GetAvailability" => {
+            GET => {
                 let mut grpc = self.grpc(Shape::Get);
                 Box::pin(async move { Ok(grpc.unary(Lookup(desk), request).await) })
             }
-            "/millrace.stock.v1.StockService/BatchGetAvailability" => {
+            BATCH => {
                 let mut grpc = self.grpc(Shape::Batch);
                 Box::pin(async move { Ok(grpc.unary(Lookup(desk), request).await) })
             }
@@ -87,10 +94,9 @@ where
                 let mut grpc = self.grpc(Shape::Watch);
                 Box::pin(async move { Ok(grpc.server_streaming(Watch(desk), request).await) })
             }
-            _ => Box::pin(ready(Ok(Status::new(
-                Code::Unimplemented,
-                "this call is not known",
-            )
+            path => Box::pin(ready(Ok(unknown_call(format!(
+                "{path} is not a call of this service"
+            ))
             .into_http()))),
         }
     }

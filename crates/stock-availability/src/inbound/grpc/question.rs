@@ -184,7 +184,7 @@ impl Decoder for AskedDecoder {
         let body = source.copy_to_bytes(source.remaining());
         Asked::parse(self.0, body)
             .map(Some)
-            .ok_or_else(|| Status::invalid_argument("the message cannot be decoded"))
+            .ok_or_else(|| bad_request("message", "cannot be decoded"))
     }
 }
 
