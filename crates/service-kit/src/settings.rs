@@ -47,24 +47,19 @@ pub fn load<T: DeserializeOwned>(
             path: path.into(),
             source,
         })?;
-        toml::from_str::<toml::Table>(&text).map_err(|error| {
-            SettingsError::Wrong(format!(
-                "{}: {}",
-                path.display(),
-                one_line(&error.to_string())
-            ))
-        })?;
+        toml::from_str::<toml::Table>(&text).map_err(|error| unreadable(path, &text, &error))?;
         builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
     }
     let variables = variables(environment)?;
     builder = builder.add_source(
         Environment::default()
             .separator("__")
-            .source(Some(variables))
-            .try_parsing(true),
+            // Texts as they are: whoever wants a number reads it from them, and a secret of digits keeps its zeros.
+            .source(Some(variables)),
     );
-    let config = builder.build().map_err(wrong)?;
-    config.try_deserialize().map_err(wrong)
+    let config = builder.build().map_err(|error| wrong(&error, None))?;
+    let read = config.clone().try_deserialize();
+    read.map_err(|error| wrong(&error, Some(&config)))
 }
 
 fn variables(
@@ -75,10 +70,11 @@ fn variables(
         let Some(key) = name.strip_prefix(PREFIX) else {
             continue;
         };
-        // MILLRACE_TEST_… belongs to the tests, MILLRACE_CONFIG and MILLRACE_LOG… to the command line.
+        // MILLRACE_TEST_… belongs to the tests; MILLRACE_CONFIG, MILLRACE_SERVER and MILLRACE_TOKEN to the command line.
         if ["TEST_", "SOAK", "SHARED", "CONFIG", "BENCH_"]
             .iter()
             .any(|reserved| key.starts_with(reserved))
+            || ["SERVER", "TOKEN"].contains(&key)
         {
             continue;
         }
@@ -100,8 +96,36 @@ fn variables(
     Ok(variables)
 }
 
-fn wrong(error: ConfigError) -> SettingsError {
-    SettingsError::Wrong(one_line(&error.to_string()))
+/// Names the place and what is wrong there, but does not show it: the line may hold a secret.
+fn unreadable(path: &Path, text: &str, error: &toml::de::Error) -> SettingsError {
+    let (path, message) = (path.display(), one_line(error.message()));
+    let Some(at) = error.span().map(|span| span.start) else {
+        return SettingsError::Wrong(format!("{path}: {message}"));
+    };
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|&one| one != '\n').count() + 1;
+    SettingsError::Wrong(format!("{path}, line {line}, column {column}: {message}"))
+}
+
+/// Names the key. The value at it is not repeated: it may be a secret, there or meant for another key.
+fn wrong(error: &ConfigError, config: Option<&Config>) -> SettingsError {
+    let mut message = error.to_string();
+    let value = key(error).and_then(|key| config?.get_string(key).ok());
+    if let Some(value) = value.filter(|value| !value.is_empty()) {
+        message = message.replace(&format!("{value:?}"), "***");
+        if value.len() >= 8 {
+            message = message.replace(&value, "***");
+        }
+    }
+    SettingsError::Wrong(one_line(&message))
+}
+
+fn key(error: &ConfigError) -> Option<&str> {
+    match error {
+        ConfigError::Type { key, .. } | ConfigError::At { key, .. } => key.as_deref(),
+        _ => None,
+    }
 }
 
 fn one_line(text: &str) -> String {
@@ -115,11 +139,18 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+    use crate::Secret;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Settings {
         kafka: Kafka,
+        #[serde(default)]
+        token: Option<Secret>,
+        #[serde(default)]
+        connections: Option<u32>,
+        #[serde(default)]
+        tls: Option<bool>,
     }
 
     #[derive(Debug, Deserialize)]
@@ -171,6 +202,49 @@ mod tests {
         )])
         .unwrap();
         assert_eq!(settings.kafka.bootstrap, "kafka:9093");
+    }
+
+    #[test]
+    fn a_secret_stays_as_it_was_written() {
+        for secret in ["0012345678901234", "1e5", "true", "1.50"] {
+            let settings = with_environment(&[("MILLRACE_KAFKA__BOOTSTRAP", secret)]).unwrap();
+            assert_eq!(settings.kafka.bootstrap, secret);
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), format!("{secret}\n")).unwrap();
+            let path = file.path().to_str().unwrap();
+            let settings = with_environment(&[("MILLRACE_TOKEN_FILE", path)]).unwrap();
+            assert_eq!(settings.token.unwrap().expose(), secret);
+        }
+    }
+
+    #[test]
+    fn numbers_and_switches_are_read_from_text() {
+        let settings =
+            with_environment(&[("MILLRACE_CONNECTIONS", "12"), ("MILLRACE_TLS", "true")]).unwrap();
+        assert_eq!((settings.connections, settings.tls), (Some(12), Some(true)));
+        let error = with_environment(&[("MILLRACE_CONNECTIONS", "many")]).unwrap_err();
+        assert!(error.to_string().contains("connections"), "{error}");
+    }
+
+    #[test]
+    fn what_stands_at_a_wrong_key_is_not_repeated() {
+        let error = with_environment(&[("MILLRACE_KAFKA", "sasl://user:canary-secret@kafka")]);
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("kafka") && !error.contains("canary"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_broken_file_is_named_with_its_place_and_without_what_stands_there() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = "[kafka]\nbootstrap = \"kafka:9092\"\ntoken = \"canary-secret\"x\n";
+        std::fs::write(file.path(), text).unwrap();
+        let error = load::<Settings>(&[DEFAULTS], Some(file.path()), []).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("line 3, column 24"), "{error}");
+        assert!(!error.contains("canary"), "{error}");
     }
 
     #[test]
