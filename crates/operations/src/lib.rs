@@ -65,7 +65,7 @@ impl ParkedService for Parked {
         &self,
         request: Request<wire::ListParkedRequest>,
     ) -> Result<Response<wire::ListParkedResponse>, Status> {
-        Caller::of(&request)?.may_anywhere(SCOPE)?;
+        Caller::of(&request)?.may_everywhere(SCOPE)?;
         let wire::ListParkedRequest {
             service,
             page_size,
@@ -116,7 +116,7 @@ impl ParkedService for Parked {
         request: Request<wire::RetryParkedRequest>,
     ) -> Result<Response<wire::RetryParkedResponse>, Status> {
         let caller = Caller::of(&request)?;
-        caller.may_anywhere(SCOPE)?;
+        caller.may_everywhere(SCOPE)?;
         let wire::RetryParkedRequest { service, ids } = request.into_inner();
         if !ids.is_empty() && service.is_empty() {
             return Err(rejection::bad_request(
@@ -147,7 +147,7 @@ impl ParkedService for Parked {
         request: Request<wire::DropParkedRequest>,
     ) -> Result<Response<wire::DropParkedResponse>, Status> {
         let caller = Caller::of(&request)?;
-        caller.may_anywhere(SCOPE)?;
+        caller.may_everywhere(SCOPE)?;
         let wire::DropParkedRequest { service, ids, note } = request.into_inner();
         let database = self.named(&service)?;
         if ids.is_empty() {
