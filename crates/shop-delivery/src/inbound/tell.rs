@@ -56,12 +56,15 @@ impl Story {
     /// A record arrived.
     pub(crate) fn of(recorded: &Recorded) -> Self {
         let event = &recorded.event;
+        let mut cause = event.cause.clone();
+        // Who works in the ERP is a person's name and nothing a shop needs: it hears that it was that ERP.
+        cause.actor = event.erp.clone().unwrap_or_default();
         Self {
             id: event.id,
             of_itself: Some(event.key.clone()),
             erp: event.erp.clone(),
             occurred_at: event.occurred_at,
-            cause: event.cause.clone(),
+            cause,
         }
     }
 

@@ -45,6 +45,34 @@ async fn items_prices_stock_and_orders_arrive_with_their_bytes_and_ids() {
 }
 
 #[tokio::test]
+async fn a_shop_does_not_hear_who_works_in_the_erp() {
+    let world = World::embedded().await;
+    let mut renamed = item(1, "Chair");
+    renamed.cause.actor = "ANNA".into();
+    let said = [renamed, order("furniture", "A-1")];
+    world.sources.say(said.clone()).await;
+    world.until_shown(&shown(said)).await;
+    for change in world.pulled(At::Beginning(true), &[]).await {
+        let envelope = change.envelope.unwrap();
+        let told = if envelope.key == item_key(1) {
+            "bc-main"
+        } else {
+            // The shop's own token, or the service that acted on its order.
+            "test"
+        };
+        assert_eq!(envelope.actor, told, "{}", envelope.key);
+    }
+    // What the outward topics are made of is the same.
+    let log = world.feed("furniture").log().await.unwrap();
+    let stored = log.read_feed(0, 100).await.unwrap();
+    assert!(
+        stored.iter().all(|told| told.event.cause.actor != "ANNA"),
+        "{stored:?}"
+    );
+    world.end().await;
+}
+
+#[tokio::test]
 async fn what_is_not_the_channels_is_not_in_its_feed() {
     let world = World::embedded().await;
     let own = item(1, "Chair");
