@@ -54,6 +54,7 @@ async fn the_reference_shop_arrives_over_kafka_alone_and_over_grpc_alone() {
         location_group: refarch::locations(),
         price_groups: refarch::price_groups(),
         currency: "EUR".into(),
+        ..Plan::default()
     };
     let began = Instant::now();
     let world = World::distributed(plan, &postgres, &bootstrap).await;

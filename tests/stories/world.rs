@@ -44,6 +44,8 @@ pub struct Plan {
     pub location_group: Vec<String>,
     pub price_groups: Vec<String>,
     pub currency: String,
+    /// At the end of the settings file.
+    pub more_settings: String,
 }
 
 impl Default for Plan {
@@ -55,6 +57,7 @@ impl Default for Plan {
                 .to_vec(),
             price_groups: vec!["RETAIL".to_owned()],
             currency: "EUR".to_owned(),
+            more_settings: String::new(),
         }
     }
 }
@@ -66,6 +69,11 @@ impl World {
         world.add("all", &[]);
         world.ready().await;
         world
+    }
+
+    /// The pretend ERP and the settings; no process yet.
+    pub async fn prepared(plan: Plan) -> Self {
+        Self::empty(plan, None).await
     }
 
     /// Each service a process of its own, on PostgreSQL and Kafka.
@@ -128,7 +136,7 @@ impl World {
         }
     }
 
-    fn migrate(&self, environment: &[(String, String)]) {
+    pub fn migrate(&self, environment: &[(String, String)]) {
         let mut command = self.command(&["migrate"], environment);
         let output = command
             .stderr(Stdio::piped())
@@ -155,7 +163,7 @@ impl World {
         command
     }
 
-    fn add(&mut self, service: &str, environment: &[(String, String)]) {
+    pub fn add(&mut self, service: &str, environment: &[(String, String)]) {
         let mut environment = environment.to_vec();
         let mut address = |key: &str| {
             if let Some((_, value)) = environment.iter().find(|(name, _)| name == key) {
@@ -229,6 +237,16 @@ impl World {
         .await
     }
 
+    /// Waits until it ends by itself; answers how.
+    pub async fn ended(&mut self, service: &str) -> std::process::ExitStatus {
+        let position = self.position(service);
+        let mut child = self.processes[position].child.take().expect("it runs");
+        until(PATIENCE, "the process has ended", async || {
+            child.try_wait().unwrap()
+        })
+        .await
+    }
+
     pub fn start(&mut self, service: &str) {
         let position = self.position(service);
         let child = self.spawn(&self.processes[position]);
@@ -262,6 +280,11 @@ impl World {
                 .await;
             }
         }
+    }
+
+    /// What the process that serves this service has logged.
+    pub fn log(&self, service: &str) -> String {
+        std::fs::read_to_string(&self.process(service).log).unwrap_or_default()
     }
 
     pub async fn shop(&self) -> Shop {
@@ -372,7 +395,10 @@ scopes = ["catalog:read", "stock:read", "feed:read", "order:submit", "order:read
 name = "operator"
 token = "{OPERATOR_TOKEN}"
 scopes = ["*"]
+
+{more}
 "#,
+        more = plan.more_settings,
         url = simulator.url(),
         groups = quoted(&plan.price_groups),
         locations = quoted(&plan.location_group),

@@ -58,6 +58,20 @@ fn a_broken_file_is_named_with_its_place() {
 }
 
 #[test]
+fn what_stands_in_a_broken_line_is_not_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("broken.toml");
+    std::fs::write(&file, "[erp]\nclient_secret = \"canary-of-a-secret\"x\n").unwrap();
+    let output = millrace(
+        &["--config", file.to_str().unwrap(), "config", "check"],
+        &[],
+    );
+    refused(&output, 64, "broken.toml, line 2");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!text.contains("canary"), "{text}");
+}
+
+#[test]
 fn a_process_without_channels_says_what_to_write() {
     let folder = tempfile::tempdir().unwrap();
     let addresses: Vec<String> = (0..3).map(|_| free_address().to_string()).collect();

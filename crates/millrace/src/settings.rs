@@ -135,6 +135,11 @@ impl Settings {
             .map_err(|error| WrongSettings(format!("tokens: {error}")))?)
     }
 
+    /// In contrast to files, which are there or not.
+    pub fn database_is_a_server(&self) -> bool {
+        self.database.url.expose().starts_with("postgres")
+    }
+
     /// Where the databases are: the url, or SQLite files in the data directory.
     pub fn database_url(&self) -> String {
         match self.database.url.expose() {

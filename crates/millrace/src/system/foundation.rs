@@ -29,15 +29,15 @@ use crate::settings::{BusKind, Settings};
 
 pub struct Foundation {
     databases: BTreeMap<String, Database>,
-    bus: Arc<dyn Bus>,
+    pub bus: Arc<dyn Bus>,
     pub erp: Option<Arc<BusinessCentral>>,
     clock: Arc<dyn Clock>,
-    ids: Ids,
+    pub ids: Ids,
     channels: Arc<Channels>,
     customers: Option<Arc<dyn Customers>>,
     personal_key: [u8; 32],
     tokens: Tokens,
-    limits: Limits,
+    pub limits: Limits,
     /// This process, unique among those that may ask for a lease.
     holder: String,
     pub health: Health,
@@ -45,7 +45,8 @@ pub struct Foundation {
 }
 
 impl Foundation {
-    pub async fn lay(settings: &Settings, selection: &Selection, grpc: SocketAddr) -> Result<Self> {
+    /// Checks what can be checked without a neighbour. The databases are opened later, see [`Foundation::open`].
+    pub fn lay(settings: &Settings, selection: &Selection, grpc: SocketAddr) -> Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ids = Ids::random();
         let holder = ids.uuid_at(clock.now()).to_string();
@@ -63,18 +64,8 @@ impl Foundation {
         let internal = internal_token(settings, &ids);
         let tokens = tokens(settings, &internal)?;
         let customers = customers(settings, selection, grpc, &internal)?;
-        let mut databases = BTreeMap::new();
-        for (service, name) in names(selection, &channels) {
-            let database = open(settings, &name, &clock, &ids).await?;
-            // One process with everything is its own operator; separate processes wait for `millrace migrate`.
-            if selection.is_all() {
-                let migrated = database.migrate(&owners(service)).await;
-                migrated.with_context(|| format!("tables of {name} cannot be made"))?;
-            }
-            databases.insert(name, database);
-        }
         Ok(Self {
-            databases,
+            databases: BTreeMap::new(),
             bus,
             erp: Some(erp),
             customers,
@@ -88,6 +79,23 @@ impl Foundation {
             health: Health::default(),
             metrics,
         })
+    }
+
+    /// Opens what is not open yet; may be repeated after a failure.
+    pub async fn open(&mut self, settings: &Settings, selection: &Selection) -> Result<()> {
+        for (service, name) in names(selection, &self.channels) {
+            if self.databases.contains_key(&name) {
+                continue;
+            }
+            let database = open(settings, &name, &self.clock, &self.ids).await?;
+            // One process with everything is its own operator; separate processes wait for `millrace migrate`.
+            if selection.is_all() {
+                let migrated = database.migrate(&owners(service)).await;
+                migrated.with_context(|| format!("tables of {name} cannot be made"))?;
+            }
+            self.databases.insert(name, database);
+        }
+        Ok(())
     }
 
     fn database(&self, service: ServiceName) -> Result<Database> {
@@ -120,6 +128,7 @@ impl Foundation {
             health: self.health.clone(),
             metrics: self.metrics.clone(),
             descriptors: millrace_contract::DESCRIPTORS,
+            quick: &millrace_stock_availability::grpc::QUICK,
         }
     }
 
@@ -132,6 +141,7 @@ impl Foundation {
             ids: self.ids.clone(),
             channels: self.channels.clone(),
             health: self.health.clone(),
+            message_limit: self.limits.message_bytes(),
         })
     }
 
@@ -181,6 +191,7 @@ impl Foundation {
             ids: self.ids.clone(),
             channels: self.channels.clone(),
             health: self.health.clone(),
+            message_limit: self.limits.message_bytes(),
         })
     }
 
@@ -199,6 +210,7 @@ impl Foundation {
             channels: self.channels.clone(),
             health: self.health.clone(),
             metrics: self.metrics.clone(),
+            message_limit: self.limits.message_bytes(),
         })
     }
 }
@@ -237,6 +249,12 @@ fn names(selection: &Selection, channels: &Channels) -> Vec<(ServiceName, String
         }
     }
     names
+}
+
+/// Of everything in one process.
+pub fn database_names(settings: &Settings) -> Result<Vec<String>> {
+    let named = names(&Selection::all(), &settings.channels()?);
+    Ok(named.into_iter().map(|(_, name)| name).collect())
 }
 
 /// `millrace migrate`: tables of the services and, with Kafka, topics. Answers what was done, or would be.

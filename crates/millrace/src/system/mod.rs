@@ -1,11 +1,13 @@
 //! Wiring, on one screen: which services run in this process, and what they stand on.
 
+mod early;
 mod foundation;
+mod neighbours;
+mod opening;
 mod selection;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use millrace_contract::operations::v1::parked_service_server::ParkedServiceServer;
@@ -18,27 +20,35 @@ use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tracing::info;
 
-use crate::settings::Settings;
+use crate::settings::{BusKind, Settings};
 use foundation::Foundation;
+use opening::Opening;
 
-pub use foundation::migrate;
+pub use foundation::{database_names, migrate};
 pub use selection::{Selection, ServiceName};
 
-/// Everything of one process, built and listening, not yet running.
+/// Everything of one process: its settings are checked and it listens, but it does not run yet.
 pub struct System {
+    monitoring: TcpListener,
+    process: Process,
+}
+
+/// All of it that works.
+struct Process {
+    settings: Settings,
+    selection: Selection,
     foundation: Foundation,
     listeners: Listeners,
     routes: Routes,
     tasks: Tasks,
     /// Asked of the services and listeners when the process stops.
     shutdown: Shutdown,
-    process: Component,
-    drain: Duration,
+    health: Component,
+    database: Component,
 }
 
 struct Listeners {
     grpc: TcpListener,
-    monitoring: TcpListener,
     hooks: TcpListener,
 }
 
@@ -50,32 +60,100 @@ pub struct Addresses {
 }
 
 impl System {
-    /// Checks settings, binds listeners, opens databases; fails early and by name.
+    /// Checks settings and binds listeners; fails early and by name. Asks no neighbour.
     pub async fn build(settings: &Settings, selection: Selection) -> Result<Self> {
-        let listeners = Listeners::bind(settings).await?;
-        let grpc = listeners.grpc.local_addr()?;
-        let foundation = Foundation::lay(settings, &selection, grpc).await?;
-        let process = foundation.health.component("process");
-        let mut system = Self {
+        let listeners = Listeners {
+            grpc: bind("grpc.listen", settings.grpc.listen).await?,
+            hooks: bind("hooks.listen", settings.hooks.listen).await?,
+        };
+        let monitoring = bind("monitoring.listen", settings.monitoring.listen).await?;
+        let foundation = Foundation::lay(settings, &selection, listeners.grpc.local_addr()?)?;
+        let process = Process {
+            settings: settings.clone(),
+            selection,
+            health: foundation.health.component("process"),
+            database: foundation.health.component("database"),
             foundation,
             listeners,
             routes: Routes::default(),
             tasks: Tasks::default(),
             shutdown: Shutdown::new(),
-            process,
-            drain: settings.drain,
         };
-        for service in selection.iter() {
-            system
-                .add(service, settings)
-                .await
-                .with_context(|| format!("{service} cannot start"))?;
-        }
-        Ok(system)
+        Ok(Self {
+            monitoring,
+            process,
+        })
     }
 
-    async fn add(&mut self, service: ServiceName, settings: &Settings) -> Result<()> {
-        let stop = self.shutdown.clone();
+    pub fn addresses(&self) -> Addresses {
+        let address =
+            |listener: &TcpListener| listener.local_addr().expect("the listener is bound");
+        Addresses {
+            grpc: address(&self.process.listeners.grpc),
+            monitoring: address(&self.monitoring),
+        }
+    }
+
+    /// Runs until shutdown is asked and work in hand is finished, or until a task dies.
+    pub async fn run(self, shutdown: Shutdown) -> Result<()> {
+        // Looked at from outside from the beginning to the very end: it says what is waited for, and "not ready" while the
+        // rest drains.
+        let watch = Shutdown::new();
+        let monitored = tokio::spawn(monitoring::serve(
+            self.monitoring,
+            self.process.foundation.health.clone(),
+            self.process.foundation.metrics.clone(),
+            watch.clone(),
+        ));
+        let ended = self.process.run(shutdown).await;
+        watch.cancel();
+        monitored.await??;
+        ended?;
+        info!("millrace has stopped");
+        Ok(())
+    }
+}
+
+impl Process {
+    async fn run(mut self, shutdown: Shutdown) -> Result<()> {
+        let waited = Shutdown::new();
+        if self.settings.database_is_a_server() {
+            let entrance = self.foundation.entrance();
+            self.listeners.grpc = early::answer(self.listeners.grpc, entrance, waited.clone())?;
+        }
+        let opened = tokio::select! {
+            opened = self.open() => opened.map(|()| true),
+            () = shutdown.cancelled() => Ok(false),
+        };
+        waited.cancel();
+        if opened? {
+            return self.serve(shutdown).await;
+        }
+        // Services that found their database have begun already.
+        self.shutdown.cancel();
+        Ok(self.tasks.run(&self.shutdown, self.settings.drain).await?)
+    }
+
+    /// Opens the databases and builds the services on them, for as long as it takes.
+    async fn open(&mut self) -> Result<()> {
+        let mut opening = Opening::new(self.database.clone(), self.foundation.ids.clone());
+        let selection = self.selection.clone();
+        while let Err(error) = self.foundation.open(&self.settings, &selection).await {
+            opening.after(error).await?;
+        }
+        for service in selection.iter() {
+            while let Err(error) = self.add(service).await {
+                let error = error.context(format!("{service} cannot start"));
+                opening.after(error).await?;
+            }
+        }
+        opening.succeeded();
+        self.database.ready();
+        Ok(())
+    }
+
+    async fn add(&mut self, service: ServiceName) -> Result<()> {
+        let (settings, stop) = (&self.settings, self.shutdown.clone());
         match service {
             ServiceName::CatalogSync => {
                 let service = millrace_catalog_sync::Service::build(
@@ -83,7 +161,7 @@ impl System {
                     self.foundation.catalog_sync()?,
                 )
                 .await?;
-                self.serve(|routes| routes.add_service(service.grpc()));
+                self.route(|routes| routes.add_service(service.grpc()));
                 self.tasks.spawn("catalog-sync", service.run(stop));
             }
             ServiceName::CustomerSync => {
@@ -92,7 +170,7 @@ impl System {
                     self.foundation.customer_sync()?,
                 )
                 .await?;
-                self.serve(|routes| routes.add_service(service.grpc()));
+                self.route(|routes| routes.add_service(service.grpc()));
                 self.tasks.spawn("customer-sync", service.run(stop));
             }
             ServiceName::OrderIntake => {
@@ -101,7 +179,7 @@ impl System {
                     self.foundation.order_intake()?,
                 )
                 .await?;
-                self.serve(|routes| {
+                self.route(|routes| {
                     routes
                         .add_service(service.grpc())
                         .add_service(service.admin_grpc())
@@ -114,7 +192,7 @@ impl System {
                     self.foundation.stock_availability()?,
                 )
                 .await?;
-                self.serve(|routes| routes.add_service(service.grpc()));
+                self.route(|routes| routes.add_service(service.grpc()));
                 self.tasks.spawn("stock-availability", service.run(stop));
             }
             ServiceName::ShopDelivery => {
@@ -123,54 +201,36 @@ impl System {
                     self.foundation.shop_delivery()?,
                 )
                 .await?;
-                self.serve(|routes| routes.add_service(service.grpc()));
+                self.route(|routes| routes.add_service(service.grpc()));
                 self.tasks.spawn("shop-delivery", service.run(stop));
             }
         }
         Ok(())
     }
 
-    fn serve(&mut self, add: impl FnOnce(Routes) -> Routes) {
+    fn route(&mut self, add: impl FnOnce(Routes) -> Routes) {
         self.routes = add(std::mem::take(&mut self.routes));
     }
 
-    pub fn addresses(&self) -> Addresses {
-        let address =
-            |listener: &TcpListener| listener.local_addr().expect("the listener is bound");
-        Addresses {
-            grpc: address(&self.listeners.grpc),
-            monitoring: address(&self.listeners.monitoring),
-        }
-    }
-
-    /// Runs until shutdown is asked and work in hand is finished, or until a task dies.
-    pub async fn run(self, shutdown: Shutdown) -> Result<()> {
+    async fn serve(self, shutdown: Shutdown) -> Result<()> {
         let Self {
+            settings,
             foundation,
             listeners,
             routes,
             mut tasks,
             shutdown: stop,
-            process,
-            drain,
+            health,
+            database,
+            selection: _,
         } = self;
-        let parked = ParkedServiceServer::new(Parked::new(foundation.databases()));
+        let parked = ParkedServiceServer::new(Parked::new(foundation.databases()))
+            .max_decoding_message_size(foundation.limits.message_bytes());
         let routes = routes.add_service(parked);
         tasks.spawn(
             "grpc",
             grpc::serve(listeners.grpc, routes, foundation.entrance(), stop.clone()),
         );
-        // Looked at from outside until the very end: it says "not ready" while the rest drains.
-        let (watch, watched) = (
-            Shutdown::new(),
-            (foundation.health.clone(), foundation.metrics.clone()),
-        );
-        let monitored = tokio::spawn(monitoring::serve(
-            listeners.monitoring,
-            watched.0,
-            watched.1,
-            watch.clone(),
-        ));
         if let Some(erp) = &foundation.erp {
             tasks.spawn("hooks", hooks(listeners.hooks, erp.clone(), stop.clone()));
             tasks.spawn(
@@ -178,7 +238,18 @@ impl System {
                 subscriptions(erp.clone(), stop.clone()),
             );
         }
-        process.ready();
+        if settings.bus.kind == BusKind::Kafka {
+            let kafka = foundation.health.component("kafka");
+            let watching = neighbours::watch_kafka(foundation.bus.clone(), kafka, stop.clone());
+            tasks.spawn("watching kafka", watching);
+        }
+        // All of them stand on one server; files need no watching.
+        let first = foundation.databases().into_iter().next();
+        if let Some(first) = first.filter(|_| settings.database_is_a_server()) {
+            let watching = neighbours::watch_database(first, database, stop.clone());
+            tasks.spawn("watching the database", watching);
+        }
+        health.ready();
         info!("millrace is up");
         let asked = tokio::spawn({
             let (shutdown, stop) = (shutdown.clone(), stop.clone());
@@ -187,20 +258,16 @@ impl System {
                     () = shutdown.cancelled() => {}
                     () = stop.cancelled() => shutdown.cancel(),
                 }
-                process.stopping();
+                health.stopping();
                 stop.cancel();
             }
         });
-        let ended = tasks.run(&stop, drain).await;
+        let ended = tasks.run(&stop, settings.drain).await;
         asked.await?;
         for database in foundation.databases() {
             database.close().await;
         }
-        watch.cancel();
-        monitored.await??;
-        ended.context("a part of the process died")?;
-        info!("millrace has stopped");
-        Ok(())
+        ended.context("a part of the process died")
     }
 }
 
@@ -220,16 +287,6 @@ async fn subscriptions(erp: Arc<BusinessCentral>, shutdown: Shutdown) -> std::io
     // Without a public address there is nothing to look after; that is no reason to end the process.
     shutdown.cancelled().await;
     Ok(())
-}
-
-impl Listeners {
-    async fn bind(settings: &Settings) -> Result<Self> {
-        Ok(Self {
-            grpc: bind("grpc.listen", settings.grpc.listen).await?,
-            monitoring: bind("monitoring.listen", settings.monitoring.listen).await?,
-            hooks: bind("hooks.listen", settings.hooks.listen).await?,
-        })
-    }
 }
 
 async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener> {
