@@ -1,5 +1,6 @@
 //! `millrace demo`: the simulator with a small furniture company, all services in this process, a scripted shop, and a tour.
 
+mod fresh;
 mod office;
 mod orders;
 mod screen;
@@ -7,9 +8,8 @@ mod shop;
 mod tour;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use millrace_erp_simulator::{Config, Simulator};
 use millrace_service_kit::{Clock, SystemClock, telemetry};
@@ -18,7 +18,7 @@ use tracing::info;
 
 use crate::cli::SettingsArgs;
 use crate::settings::{DEFAULTS, Settings};
-use crate::system::{Selection, System};
+use crate::system::{self, Selection, System};
 use crate::{exit, stop};
 use office::Office;
 use screen::Screen;
@@ -49,8 +49,9 @@ pub async fn run(args: &DemoArgs, files: &SettingsArgs) -> Result<()> {
     }
     telemetry::init(&settings.telemetry)
         .map_err(|error| exit::WrongSettings(format!("telemetry: {error}")))?;
-    if args.fresh {
-        forget(&settings.data_dir)?;
+    if args.fresh && settings.database_is_a_server() {
+        let why = "--fresh forgets files, but database.url names a server";
+        return Err(exit::WrongSettings(why.into()).into());
     }
     let shutdown = stop::on_signal();
     let listener = TcpListener::bind(args.simulator).await.with_context(|| {
@@ -59,39 +60,50 @@ pub async fn run(args: &DemoArgs, files: &SettingsArgs) -> Result<()> {
             args.simulator
         )
     })?;
-    let folder = settings.data_dir.join("erp");
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("folder {} cannot be made", folder.display()))?;
+    let erp = format!("http://{}", listener.local_addr()?);
+    if let Some(settings) = settings.erp.as_mut() {
+        settings.address = format!("{erp}/v2.0");
+        settings.sign_in_address = erp.clone();
+    }
+    let system = System::build(&settings, Selection::all()).await?;
+    // Every address is ours: no other demo runs on this data, unless it was told to use other addresses; then its locks say so.
+    let (folder, databases) = (&settings.data_dir, system::database_names(&settings)?);
+    if args.fresh {
+        fresh::forget(folder, &databases)?;
+    }
+    fresh::begin(folder, &databases)?;
     let simulator = Simulator::start(
         Config {
-            data: Some(folder),
+            data: Some(fresh::company(folder)),
             ..Config::default()
         },
         listener,
     )
     .await?;
-    if let Some(erp) = settings.erp.as_mut() {
-        erp.address = format!("{}/v2.0", simulator.url());
-        erp.sign_in_address = simulator.url();
-    }
-    let system = System::build(&settings, Selection::all()).await?;
     let addresses = system.addresses();
     let server = format!("http://{}", addresses.grpc);
-    let erp = simulator.url();
-    let running = tokio::spawn(system.run(shutdown.clone()));
+    let asked = shutdown.clone();
+    let running = tokio::spawn(async move {
+        let ended = system.run(asked.clone()).await;
+        // However it ended: there is nothing left to tour.
+        asked.cancel();
+        ended
+    });
     let toured = tokio::select! {
-        toured = tour(&server, &erp) => toured,
-        () = shutdown.cancelled() => Ok(()),
+        toured = tour(&server, &erp) => Some(toured),
+        () = shutdown.cancelled() => None,
     };
-    if toured.is_ok() && !args.exit_after_tour && !shutdown.is_cancelled() {
+    if matches!(toured, Some(Ok(()))) && !args.exit_after_tour {
         invite(&server, &erp, &addresses.monitoring.to_string());
         shutdown.cancelled().await;
     }
     shutdown.cancel();
     let ended = running.await.context("the services panicked")?;
     simulator.stop().await;
-    toured?;
-    ended
+    match toured {
+        Some(toured) => toured.and(ended),
+        None => ended.and_then(|()| stopped(args.exit_after_tour)),
+    }
 }
 
 async fn tour(server: &str, simulator: &str) -> Result<()> {
@@ -110,18 +122,12 @@ async fn tour(server: &str, simulator: &str) -> Result<()> {
     Ok(())
 }
 
-fn forget(folder: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| {
-                format!(
-                    "data in {} cannot be forgotten",
-                    PathBuf::from(folder).display()
-                )
-            })
-        }
-        Ok(()) | Err(_) => Ok(()),
+/// Whoever asked for the tour and its verdict is told that there is none.
+fn stopped(wants_verdict: bool) -> Result<()> {
+    if wants_verdict {
+        bail!("asked to stop before the tour was through");
     }
+    Ok(())
 }
 
 fn invite(server: &str, simulator: &str, monitoring: &str) {
