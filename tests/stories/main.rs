@@ -3,8 +3,11 @@
 
 #![cfg(test)]
 
+mod every_server_answers_alike;
+mod neighbours_that_are_away_are_waited_for;
 mod nobody_gets_in_without_a_right;
 mod orders_survive_everything;
+mod raw;
 mod refarch;
 mod refarch_reaches_the_shop;
 mod shop;
