@@ -62,7 +62,7 @@ pub fn check(order: &Order, channel: &Channel, known: &Known) -> Verdict {
         reasons.extend(location_fault(line, channel));
     }
     reasons.extend(totals::faults(order, channel.rounding));
-    let item = |line: &Line| known.items.get(&line.item).map(|item| item.system_id);
+    let item = |line: &Line| known.items.get(&line.item);
     Verdict {
         reasons,
         lines: line::untouched(order, channel.location(), item),
@@ -204,18 +204,31 @@ fn item_faults(line: &Line, known: &Known) -> Vec<HoldReason> {
             message,
         ));
     }
-    if let Some(unit) = &line.unit
-        && item.base_unit.as_ref() != Some(unit)
-    {
-        let message = format!("line {number}: item {} is not sold in {unit}", line.item);
-        reasons.push(HoldReason::of_line(
-            HoldKind::UnknownUnit,
-            number,
-            unit.as_str(),
-            message,
-        ));
-    }
+    reasons.extend(unit_fault(line, item));
     reasons
+}
+
+/// What the ERP takes for a line without a unit is another one than the shop's (its sales unit), so one has to be known.
+fn unit_fault(line: &Line, item: &KnownItem) -> Option<HoldReason> {
+    let number = line.number;
+    let (subject, message) = match (&line.unit, &item.base_unit) {
+        (Some(unit), Some(base)) if unit == base => return None,
+        (Some(unit), _) => (
+            unit.as_str(),
+            format!("line {number}: item {} is not sold in {unit}", line.item),
+        ),
+        (None, Some(_)) => return None,
+        (None, None) => (
+            line.item.as_str(),
+            format!("line {number}: item {} has no base unit", line.item),
+        ),
+    };
+    Some(HoldReason::of_line(
+        HoldKind::UnknownUnit,
+        number,
+        subject,
+        message,
+    ))
 }
 
 fn location_fault(line: &Line, channel: &Channel) -> Option<HoldReason> {

@@ -2,6 +2,7 @@
 
 use millrace_values::{LocationCode, Quantity, SystemId, UnitCode, VariantCode};
 
+use super::check::KnownItem;
 use super::event::LineQuantity;
 use super::order::Order;
 
@@ -9,6 +10,7 @@ use super::order::Order;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineStatus {
     pub number: u32,
+    /// The shop's, else the item's base unit; `None` until a check has found the item.
     pub unit: Option<UnitCode>,
     pub ordered: Quantity,
     pub shipped: Quantity,
@@ -126,22 +128,26 @@ pub fn missing(lines: &[LineStatus], stands: &[LineQuantity]) -> Vec<LineQuantit
 /// The lines of an order nothing has happened to yet. `item` finds a line's item where it is known, `location` is the
 /// channel's own for lines that name none.
 #[must_use]
-pub fn untouched(
+pub fn untouched<'a>(
     order: &Order,
     location: Option<&LocationCode>,
-    item: impl Fn(&super::order::Line) -> Option<SystemId>,
+    item: impl Fn(&super::order::Line) -> Option<&'a KnownItem>,
 ) -> Vec<LineStatus> {
-    let status = |line: &super::order::Line| LineStatus {
-        number: line.number,
-        unit: line.unit.clone(),
-        ordered: line.quantity,
-        shipped: Quantity::ZERO,
-        invoiced: Quantity::ZERO,
-        credited: Quantity::ZERO,
-        cancelled: Quantity::ZERO,
-        item: item(line),
-        variant: line.variant.clone(),
-        location: line.location.clone().or_else(|| location.cloned()),
+    let status = |line: &super::order::Line| {
+        let item = item(line);
+        let base_unit = || item.and_then(|item| item.base_unit.clone());
+        LineStatus {
+            number: line.number,
+            unit: line.unit.clone().or_else(base_unit),
+            ordered: line.quantity,
+            shipped: Quantity::ZERO,
+            invoiced: Quantity::ZERO,
+            credited: Quantity::ZERO,
+            cancelled: Quantity::ZERO,
+            item: item.map(|item| item.system_id),
+            variant: line.variant.clone(),
+            location: line.location.clone().or_else(|| location.cloned()),
+        }
     };
     order.lines.iter().map(status).collect()
 }

@@ -4,8 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_erp::document::{NewFreight, NewOrder, NewOrderLine, PlacedOrder};
-use millrace_erp::party::Parties;
+use millrace_erp::document::PlacedOrder;
 use millrace_erp::{Erp, ErpError};
 use millrace_event_store::{SealError, Sealer, StoreError};
 use millrace_service_kit::health::Component;
@@ -14,8 +13,9 @@ use millrace_values::{Channel, Channels, CustomerNumber};
 use thiserror::Error;
 use tracing::{error, info, warn};
 
+use super::content::{new_lines, new_order};
 use super::customers::{Customers, Newcomer, RegisterError};
-use crate::domain::{Command, HoldKind, HoldReason, Order, Phase, Taken};
+use crate::domain::{Command, HoldKind, HoldReason, LineStatus, Order, Phase, Taken};
 use crate::orders::{Actor, Loaded, OrderError, Orders};
 use crate::read_model::Knowledge;
 use crate::wire;
@@ -172,8 +172,13 @@ impl Attempt {
             }
             Err(error @ RegisterError::Away(_)) => return Ok(later(error.to_string())),
         };
+        let statuses = self.statuses(&loaded.taken, channel).await?;
+        let lines = match new_lines(&loaded.taken, &statuses, channel) {
+            Ok(lines) => lines,
+            Err(reason) => return self.refused(loaded, reason).await,
+        };
         let parties = personal.map(wire::parties).unwrap_or_default();
-        let order = new_order(&loaded.taken, channel, customer, parties);
+        let order = new_order(&loaded.taken, channel, customer, parties, lines);
         let placed = tokio::time::timeout(self.limit, self.erp.place_order(&order)).await;
         match placed.unwrap_or(Err(ErpError::Unknown)) {
             Ok(placed) => self.posted(loaded, placed).await,
@@ -244,6 +249,19 @@ impl Attempt {
             }
         }
         Ok(registered)
+    }
+
+    /// The order's lines with their units.
+    async fn statuses(
+        &self,
+        taken: &Taken,
+        channel: &Channel,
+    ) -> Result<Vec<LineStatus>, LookError> {
+        if taken.lines.iter().all(|line| line.unit.is_some()) {
+            return Ok(taken.lines.clone());
+        }
+        // Cleared by a version that did not write down what the shop left out.
+        Ok(self.knowledge.verdict(&taken.order, channel).await?.lines)
     }
 
     async fn posted(&self, loaded: Loaded, placed: PlacedOrder) -> Result<Look, LookError> {
@@ -337,56 +355,4 @@ fn cannot_be_opened(error: &SealError) -> HoldReason {
         "personal",
         format!("the buyer's data cannot be used: {error}"),
     )
-}
-
-/// The order as the ERP gets it: the shop's amounts, the ERP's codes.
-fn new_order(
-    taken: &Taken,
-    channel: &Channel,
-    customer: CustomerNumber,
-    parties: Parties,
-) -> NewOrder {
-    let order = &taken.order;
-    let code = |map: &std::collections::BTreeMap<String, String>, method: &str| {
-        map.get(method).cloned().unwrap_or_default()
-    };
-    let lines = order.lines.iter().map(|line| NewOrderLine {
-        line_number: line.number,
-        item: line.item.clone(),
-        variant: line.variant.clone(),
-        location: line
-            .location
-            .clone()
-            .or_else(|| channel.location().cloned()),
-        quantity: line.quantity,
-        unit: line.unit.clone(),
-        unit_price: line.unit_price,
-        discount: line.discount,
-        tax_percent: line.tax_percent,
-        net: line.net,
-        gross: line.gross,
-    });
-    NewOrder {
-        channel: order.channel.clone(),
-        number: order.number.clone(),
-        revision: taken.revision,
-        placed_at: order.placed_at,
-        customer,
-        parties,
-        currency: order.currency,
-        prices_include_tax: order.prices_include_tax,
-        payment_method_code: code(&channel.payment_methods, &order.payment_method),
-        payment_terms_code: channel.payment_terms.clone(),
-        shipment_method_code: code(&channel.shipment_methods, &order.shipment_method),
-        requested_delivery: order.requested_delivery,
-        lines: lines.collect(),
-        freight: order.freight.as_ref().map(|freight| NewFreight {
-            net: freight.net,
-            gross: freight.gross,
-            tax_percent: freight.tax_percent,
-        }),
-        net: order.totals.net,
-        tax: order.totals.tax,
-        gross: order.totals.gross,
-    }
 }

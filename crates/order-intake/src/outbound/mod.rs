@@ -1,6 +1,7 @@
 //! What goes out: orders into the ERP, new customers to their owner first.
 
 mod attempt;
+mod content;
 pub mod customers;
 mod gate;
 mod poster;

@@ -8,6 +8,7 @@ mod instance;
 mod newcomers;
 mod operators;
 mod outages;
+mod posting;
 mod sale;
 mod shop;
 mod status;

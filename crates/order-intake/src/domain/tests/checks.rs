@@ -3,7 +3,7 @@
 use millrace_values::{ChannelCode, Currency, LocationCode, Sku, VariantCode};
 
 use super::sales::{chairs, channel, customer, item, known, unit};
-use crate::domain::{HoldKind, HoldReason, Known, Order, check};
+use crate::domain::{HoldKind, HoldReason, Known, KnownItem, Order, check};
 
 fn reasons(order: &Order, known: &Known) -> Vec<HoldReason> {
     check::check(order, &channel(), known).reasons
@@ -79,6 +79,26 @@ fn variants_are_known_unknown_or_blocked() {
     assert_eq!(with("OAK"), []);
     assert_eq!(with("PINE"), [(HoldKind::UnknownVariant, 1)]);
     assert_eq!(with("TEAK"), [(HoldKind::ItemBlocked, 1)]);
+}
+
+#[test]
+fn a_line_without_a_unit_is_in_the_items_base_unit() {
+    let verdict = check::check(&chairs(), &channel(), &known());
+    assert_eq!(chairs().lines[0].unit, None);
+    assert_eq!(verdict.lines[0].unit, Some(unit("PCS")));
+}
+
+#[test]
+fn a_line_without_a_unit_of_an_item_without_a_base_unit_holds_the_order() {
+    let mut known = known();
+    let unmeasured = KnownItem {
+        base_unit: None,
+        ..item(false)
+    };
+    known
+        .items
+        .insert(chairs().lines[0].item.clone(), unmeasured);
+    assert_eq!(kinds(&chairs(), &known), [(HoldKind::UnknownUnit, 1)]);
 }
 
 #[test]
