@@ -16,8 +16,10 @@ pub struct Taken {
     pub order: Order,
     pub content_hash: Vec<u8>,
     pub accepted_at: Timestamp,
-    /// 1 as submitted; rises when a person mends it.
-    pub revision: u32,
+    /// How often a person gave it new content.
+    pub mends: u32,
+    /// How often it passed the checks.
+    pub clearances: u32,
     pub phase: Phase,
     /// Why it is held; empty otherwise.
     pub reasons: Vec<HoldReason>,
@@ -53,6 +55,13 @@ pub struct Parcel {
 }
 
 impl Taken {
+    /// Of what the ERP is given. The same for all repeats of one attempt; higher after every clearance, since what goes out
+    /// may be another content then: a person mended it, or a setting, the customer's number, an item's unit changed.
+    #[must_use]
+    pub fn revision(&self) -> u32 {
+        self.mends.saturating_add(self.clearances)
+    }
+
     /// In the ERP, but nobody has told for which customer and at which total: its status came before the answer.
     #[must_use]
     pub fn is_unconfirmed(&self) -> bool {
@@ -97,7 +106,8 @@ pub(super) fn evolve(state: State, event: &Event) -> State {
                 order: (**order).clone(),
                 content_hash: content_hash.clone(),
                 accepted_at: *at,
-                revision: 1,
+                mends: 0,
+                clearances: 0,
                 // Until the checks are told with the next event, nothing may be posted.
                 phase: Phase::Held,
                 reasons: Vec::new(),
@@ -134,11 +144,12 @@ pub(super) fn evolve(state: State, event: &Event) -> State {
         }
         Event::Cleared { .. } => {
             taken.phase = Phase::Cleared;
+            taken.clearances += 1;
             taken.reasons.clear();
         }
         Event::Mended { order, .. } => {
             taken.order = (**order).clone();
-            taken.revision += 1;
+            taken.mends += 1;
         }
         Event::Posted {
             document,

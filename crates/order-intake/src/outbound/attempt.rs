@@ -187,7 +187,8 @@ impl Attempt {
                     .await
             }
             Err(ErpError::Contradiction { .. }) => {
-                let message = "the ERP holds another order under this number";
+                let message =
+                    "the ERP holds another order, or other content of this one, under this number";
                 let number = order.number.as_str();
                 self.refused(
                     loaded,

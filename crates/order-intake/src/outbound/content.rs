@@ -65,7 +65,7 @@ pub fn new_order(
     NewOrder {
         channel: order.channel.clone(),
         number: order.number.clone(),
-        revision: taken.revision,
+        revision: taken.revision(),
         placed_at: order.placed_at,
         customer,
         parties,

@@ -1,6 +1,8 @@
 //! What the ERP is given of an order, and given again.
 
-use millrace_contract::order::v1::OrderState;
+use std::sync::Arc;
+
+use millrace_contract::order::v1::{OrderState, RetryOrdersRequest};
 use millrace_contract::values::v1::Quantity;
 use millrace_contract::webshop_orders::v1 as proto;
 use millrace_erp_simulator::database::Document;
@@ -9,6 +11,7 @@ use millrace_service_kit::{Clock, Ids, SystemClock};
 use prost::Message;
 use serde_json::json;
 
+use crate::instance::channels_with;
 use crate::sale::{CHANNEL, content, order};
 use crate::world::{World, migrated};
 
@@ -103,4 +106,32 @@ async fn clear_without_units(database: &Database, order: proto::Order) {
     log.append(Append::to(&*stream, Expected::Version(0), events))
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn what_the_erp_refused_for_a_setting_is_posted_by_a_retry_once_the_setting_is_mended() {
+    let world = World::new().await;
+    let database = migrated("sqlite::memory:").await;
+    let wrong = Arc::new(channels_with(&[("card", "NO-SUCH")]));
+    let instance = world
+        .instance_on(database.clone(), |ports| ports.channels = wrong)
+        .await;
+    instance
+        .submit(order("9003", &world.customer(), 1))
+        .await
+        .unwrap();
+    let held = instance.until_state("9003", OrderState::Held).await;
+    assert_eq!(held.hold_reasons[0].subject, "CODE");
+    instance.stop().await;
+
+    let mended = world.instance_on(database, |_| {}).await;
+    let retry = RetryOrdersRequest {
+        channel: CHANNEL.into(),
+        order_numbers: vec!["9003".into()],
+    };
+    mended.admin.clone().retry_orders(retry).await.unwrap();
+    mended.until_state("9003", OrderState::Posted).await;
+    assert_eq!(world.documents("9003").await, 1);
+    assert_eq!(booked(&world, "9003").payment_method, "CARD");
+    mended.stop().await;
 }

@@ -202,10 +202,28 @@ fn a_held_order_is_mended_and_checked() {
 }
 
 #[test]
-fn a_mended_order_has_a_higher_revision() {
+fn what_the_erp_is_given_has_a_higher_revision_after_every_clearance() {
+    let once = state([accepted(), cleared()]).revision();
+    assert_eq!(once, 1);
+    let retried = state([accepted(), cleared(), refused(), cleared()]).revision();
+    assert!(retried > once, "a setting may have changed");
+    let held_first = state([accepted(), held(), mended(), cleared()]).revision();
+    assert!(held_first > once, "mended before it was ever posted");
+    let mended = state([accepted(), cleared(), refused(), mended(), cleared()]).revision();
+    assert!(mended > retried);
+}
+
+#[test]
+fn an_attempt_that_is_repeated_has_the_same_revision() {
+    let again = Command::Retry {
+        verdict: verdict(&chairs()),
+    };
+    let once = state([accepted(), cleared()]).revision();
+    assert_eq!(given_state([accepted(), cleared()], again).revision(), once);
     assert_eq!(
-        state([accepted(), cleared(), refused(), mended(), cleared()]).revision,
-        2
+        state([accepted(), cleared(), refused()]).revision(),
+        once,
+        "a late answer of the same attempt"
     );
 }
 

@@ -106,7 +106,7 @@ impl OrderApi {
             };
             let known = &loaded.taken.order.personal;
             // What a person mended here is not what the shop sends again; what was erased nobody can compare any more.
-            let same_person = loaded.taken.revision > 1
+            let same_person = loaded.taken.mends > 0
                 || match (known, personal) {
                     (None, None) => true,
                     (Some(_), Some(personal)) => desk
