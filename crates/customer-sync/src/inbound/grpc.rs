@@ -205,11 +205,14 @@ fn wanted(channel: &Channel, message: RegisterCustomerRequest) -> Result<Wanted,
     if address.name.trim().is_empty() {
         return Err(rejection::bad_request("personal.sell_to.name", "is empty"));
     }
-    for address in [&personal.sell_to, &personal.ship_to, &personal.bill_to]
-        .into_iter()
-        .flatten()
-    {
-        check(address)?;
+    for (party, address) in [
+        ("sell_to", &personal.sell_to),
+        ("ship_to", &personal.ship_to),
+        ("bill_to", &personal.bill_to),
+    ] {
+        if let Some(address) = address {
+            check(party, address)?;
+        }
     }
     for (field, text, limit) in [
         ("email", &personal.email, 80),
@@ -266,7 +269,7 @@ fn printable(field: &str, text: &str, limit: usize) -> Result<(), Status> {
 }
 
 /// Lengths are Business Central's. What offends is not repeated: it is personal.
-fn check(address: &Address) -> Result<(), Status> {
+fn check(party: &str, address: &Address) -> Result<(), Status> {
     let fields = [
         ("name", &address.name, 100),
         ("name2", &address.name2, 50),
@@ -278,12 +281,12 @@ fn check(address: &Address) -> Result<(), Status> {
         ("contact_name", &address.contact_name, 100),
     ];
     for (field, text, limit) in fields {
-        printable(field, text, limit)?;
+        printable(&format!("{party}.{field}"), text, limit)?;
     }
     let country = &address.country_code;
     if country.len() != 2 || !country.bytes().all(|letter| letter.is_ascii_uppercase()) {
         return Err(rejection::bad_request(
-            "personal.country_code",
+            format!("personal.{party}.country_code"),
             "two capital letters, ISO 3166-1",
         ));
     }

@@ -204,7 +204,7 @@ async fn malformed_requests_name_the_field_and_change_nothing() {
         ),
         (
             with(&|request| request.personal = Some(personal(&"x".repeat(101)))),
-            "personal.name",
+            "personal.sell_to.name",
         ),
         (
             with(&|request| request.personal.as_mut().unwrap().email = "x".repeat(81)),
@@ -221,7 +221,7 @@ async fn malformed_requests_name_the_field_and_change_nothing() {
                     .unwrap()
                     .country_code = "Germany".into()
             }),
-            "personal.country_code",
+            "personal.sell_to.country_code",
         ),
         (
             with(&|request| request.currency_code = "XXY".into()),

@@ -89,6 +89,13 @@ fn parts(order: &proto::Order, erp: &ErpCode, faults: &mut Faults) -> Option<Ord
     })
 }
 
+/// Whether the ERP has no customer for it yet.
+#[must_use]
+pub fn is_of_new_customer(order: &proto::Order) -> bool {
+    let buyer = order.buyer.as_ref();
+    buyer.is_some_and(|buyer| buyer.customer_number.trim().is_empty())
+}
+
 fn missing<T>(faults: &mut Faults, field: impl Into<String>) -> Option<T> {
     faults.add(field, "is missing");
     None

@@ -70,7 +70,8 @@ pub async fn open(
     proto::Personal::decode(&*plaintext).map_err(|_| SealError::Broken)
 }
 
-/// Checks lengths (Business Central's) and characters; trims. `needed`: a new customer cannot do without a name and a country.
+/// Checks lengths (Business Central's) and characters; trims. `needed`: a new customer cannot do without a name and a country,
+/// where it lives and where its bills go.
 ///
 /// # Errors
 /// Every field that is malformed. No value is repeated in a fault: it may be personal.
@@ -111,20 +112,34 @@ pub fn read_personal(
     if !read.email.is_empty() && !read.email.contains('@') {
         faults.add("personal.email", "is not a mail address");
     }
-    match &read.sell_to {
-        None if needed => faults.add("personal.sell_to", "is missing; a new customer needs it"),
-        Some(address) if needed && address.name.is_empty() => {
-            faults.add(
-                "personal.sell_to.name",
-                "is missing; a new customer needs it",
-            );
-        }
-        Some(_) | None => {}
+    if needed {
+        new_customer(&read, &mut faults);
     }
     if faults.is_empty() {
         Ok(Some(read))
     } else {
         Err(faults)
+    }
+}
+
+/// As customer-sync wants it: what it would refuse is told to the shop, which can mend it, instead of holding the order.
+fn new_customer(personal: &proto::Personal, faults: &mut Faults) {
+    const NEEDED: &str = "is missing; a new customer needs it";
+    match &personal.sell_to {
+        None => faults.add("personal.sell_to", NEEDED),
+        Some(address) => {
+            if address.name.is_empty() {
+                faults.add("personal.sell_to.name", NEEDED);
+            }
+            if address.country_code.is_empty() {
+                faults.add("personal.sell_to.country_code", NEEDED);
+            }
+        }
+    }
+    if let Some(address) = &personal.bill_to
+        && address.country_code.is_empty()
+    {
+        faults.add("personal.bill_to.country_code", NEEDED);
     }
 }
 

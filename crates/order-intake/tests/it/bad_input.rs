@@ -3,6 +3,7 @@
 use millrace_contract::order::v1::{
     DropOrderRequest, GetOrderRequest, ListOrdersRequest, MendOrderRequest, SubmitOrderRequest,
 };
+use millrace_contract::personal::v1::Personal;
 use millrace_contract::webshop_orders::v1::Order;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -194,6 +195,25 @@ async fn a_new_customer_without_name_or_with_broken_data_is_refused_without_repe
         ]
     );
     assert!(!status.message().contains("secret-address"));
+    let nowhere = |change: fn(&mut Personal)| {
+        let mut personal = person("Erika Mustermann");
+        personal.bill_to = personal.sell_to.clone();
+        change(&mut personal);
+        SubmitOrderRequest {
+            personal: Some(personal),
+            ..new_customers_order("5001", "c-1")
+        }
+    };
+    let homeless = nowhere(|personal| personal.sell_to.as_mut().unwrap().country_code.clear());
+    assert_eq!(
+        fields(&instance.submit(homeless).await.unwrap_err()),
+        ["personal.sell_to.country_code"]
+    );
+    let unbilled = nowhere(|personal| personal.bill_to.as_mut().unwrap().country_code.clear());
+    assert_eq!(
+        fields(&instance.submit(unbilled).await.unwrap_err()),
+        ["personal.bill_to.country_code"]
+    );
     nothing_is_stored(&instance).await;
 }
 

@@ -6,15 +6,42 @@ use millrace_contract::customer::v1 as customer;
 use millrace_contract::customer::v1::customer_service_server::{
     CustomerService, CustomerServiceServer,
 };
+use millrace_contract::personal::v1::Personal;
 use millrace_erp::business_central::BusinessCentral;
 use millrace_erp::party::{Address, NewCustomer, Parties};
 use millrace_erp::{Erp, ErpError};
-use millrace_service_kit::Shutdown;
+use millrace_service_kit::{Shutdown, rejection};
 use millrace_values::ChannelCode;
 use tonic::transport::Endpoint;
 use tonic::{Request, Response, Status};
 
 use crate::world::listener;
+
+/// As customer-sync does it.
+fn check(personal: &Personal) -> Result<(), Status> {
+    let Some(sell_to) = &personal.sell_to else {
+        return Err(rejection::bad_request("personal.sell_to", "is missing"));
+    };
+    if sell_to.name.trim().is_empty() {
+        return Err(rejection::bad_request("personal.sell_to.name", "is empty"));
+    }
+    let addresses = [
+        ("sell_to", &personal.sell_to),
+        ("ship_to", &personal.ship_to),
+        ("bill_to", &personal.bill_to),
+    ];
+    for (party, address) in addresses {
+        if let Some(address) = address
+            && address.country_code.len() != 2
+        {
+            return Err(rejection::bad_request(
+                format!("personal.{party}.country_code"),
+                "two capital letters",
+            ));
+        }
+    }
+    Ok(())
+}
 
 /// customer-sync, as far as order-intake sees it: creates customers in the ERP.
 struct Newcomers {
@@ -54,6 +81,7 @@ impl CustomerService for Newcomers {
     ) -> Result<Response<customer::RegisterCustomerResponse>, Status> {
         let request = request.into_inner();
         let personal = request.personal.unwrap_or_default();
+        check(&personal)?;
         let address = personal.sell_to.unwrap_or_default();
         let customer = NewCustomer {
             channel: ChannelCode::parse(&request.channel).unwrap(),
@@ -78,8 +106,10 @@ impl CustomerService for Newcomers {
             .create_customer(&customer)
             .await
             .map_err(|error| match error {
-                ErpError::Contradiction { .. } => Status::already_exists("other content"),
-                ErpError::Refused { .. } => Status::failed_precondition("refused"),
+                ErpError::Contradiction { .. } => {
+                    rejection::already_exists("OTHER_CUSTOMER", "other content")
+                }
+                ErpError::Refused { .. } => rejection::precondition("ERP_REFUSED", "refused"),
                 _ => Status::unavailable("the erp is away"),
             })?;
         Ok(Response::new(customer::RegisterCustomerResponse {

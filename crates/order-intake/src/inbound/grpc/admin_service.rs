@@ -47,7 +47,9 @@ impl OrderAdminApi {
         content.personal = None;
         let mut faults = Faults::default();
         let read = faults.gather(wire::read_order(&content, &channel.erp));
-        let personal = faults.gather(wire::read_personal(request.personal.as_ref(), false));
+        // Without new data the order keeps what it has, which was checked when it was taken.
+        let is_new = wire::is_of_new_customer(&content) && request.personal.is_some();
+        let personal = faults.gather(wire::read_personal(request.personal.as_ref(), is_new));
         let (Some(order), Some(personal)) = (read, personal) else {
             return Err(faults.into_status());
         };

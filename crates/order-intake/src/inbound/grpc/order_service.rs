@@ -40,10 +40,7 @@ impl OrderApi {
         let channel = desk.channel(&caller, "order:submit", "order.channel", &order.channel)?;
         order.personal = None;
         let mut faults = Faults::default();
-        let is_new = order
-            .buyer
-            .as_ref()
-            .is_some_and(|buyer| buyer.customer_number.trim().is_empty());
+        let is_new = wire::is_of_new_customer(&order);
         let read = faults.gather(wire::read_order(&order, &channel.erp));
         let personal = faults.gather(wire::read_personal(personal.as_ref(), is_new));
         let (Some(mut order), Some(personal)) = (read, personal) else {
