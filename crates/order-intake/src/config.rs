@@ -20,7 +20,7 @@ pub struct Config {
     /// How long an order claimed by a process that died waits for another one.
     #[serde(with = "humantime_serde")]
     pub claim: Duration,
-    /// How often all held orders are checked again, whether or not something they lack was seen to arrive.
+    /// How often held orders are checked again, some at a time, whether or not something they lack was seen to arrive.
     #[serde(with = "humantime_serde")]
     pub recheck_every: Duration,
     /// How long another process waits before it takes over reading the ERP's documents.
@@ -36,7 +36,7 @@ impl Default for Config {
             first_pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(60),
             claim: Duration::from_secs(30),
-            recheck_every: Duration::from_secs(5 * 60),
+            recheck_every: Duration::from_secs(30),
             takeover_after: Duration::from_secs(15),
         }
     }

@@ -24,6 +24,8 @@ const PAGE: usize = 200;
 pub struct Loaded {
     pub stream: String,
     pub taken: Taken,
+    /// When it passed the checks the last time.
+    pub cleared_at: Option<millrace_values::Timestamp>,
     /// What its events belong to and follow from.
     story: Story,
 }
@@ -124,6 +126,7 @@ impl Orders {
     pub async fn load(&self, stream: &str) -> Result<Option<Loaded>, StoreError> {
         let mut state = State::default();
         let mut story: Option<Story> = None;
+        let mut cleared_at = None;
         let mut version = 0;
         loop {
             let page = self.log.read_stream(stream, version, PAGE).await?;
@@ -134,6 +137,9 @@ impl Orders {
                 })?;
                 state = ShopOrder::evolve(state, &event);
                 version = recorded.version;
+                if matches!(event, Event::Cleared { .. }) {
+                    cleared_at = Some(millrace_values::Timestamp(recorded.event.occurred_at));
+                }
                 let cause = &recorded.event.cause;
                 let story = story.get_or_insert_with(|| Story {
                     correlation_id: cause.correlation_id,
@@ -152,6 +158,7 @@ impl Orders {
         Ok(Some(Loaded {
             stream: stream.to_owned(),
             taken: *taken,
+            cleared_at,
             story,
         }))
     }
@@ -211,6 +218,7 @@ impl Orders {
         let Loaded {
             stream,
             taken,
+            cleared_at: _,
             story,
         } = loaded;
         let version = taken.version;

@@ -1,6 +1,6 @@
 //! config → build → run.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use millrace_contract::order::v1::order_admin_service_server::OrderAdminServiceServer;
 use millrace_contract::order::v1::order_service_server::OrderServiceServer;
@@ -178,6 +178,7 @@ impl Service {
         let handler = Arc::new(MasterData {
             clock: ports.clock.clone(),
             wake: self.wake.clone(),
+            told: Mutex::default(),
         });
         let consumer = Consumer::new(GROUP, &TOPICS, ports.database.clone(), handler);
         tasks.spawn(
@@ -219,6 +220,7 @@ impl Service {
             },
             work: self.desk.work.clone(),
             database: ports.database.clone(),
+            clock: ports.clock.clone(),
             log: self.log.clone(),
             wake: self.wake.clone(),
             config: self.config.clone(),

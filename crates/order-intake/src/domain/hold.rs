@@ -72,6 +72,10 @@ const OF_MASTER_DATA: [&str; 6] = [
     "CUSTOMERBLOCKED",
 ];
 
+/// Subject of the refusal of a new customer whose number stands for somebody with other data: another order of the same buyer
+/// was quicker, unless it is the shop's mistake. Goes on once the customer is known here.
+pub const OTHER_CUSTOMER: &str = "OTHER_CUSTOMER";
+
 impl HoldReason {
     /// Goes away when an item, a customer or a setting changes.
     #[must_use]
@@ -79,10 +83,12 @@ impl HoldReason {
         self.kind.heals_by_itself() || self.is_of_master_data()
     }
 
-    /// A refusal of the ERP that is about an item or a customer, by its code.
+    /// A refusal that is about an item or a customer, by its code.
     #[must_use]
     pub fn is_of_master_data(&self) -> bool {
-        self.kind == HoldKind::ErpRefused && OF_MASTER_DATA.contains(&self.subject.as_str())
+        let subject = self.subject.as_str();
+        (self.kind == HoldKind::ErpRefused && OF_MASTER_DATA.contains(&subject))
+            || (self.kind == HoldKind::CustomerRefused && subject == OTHER_CUSTOMER)
     }
 
     #[must_use]

@@ -20,7 +20,7 @@ mod tests;
 pub use check::{Known, KnownCustomer, KnownItem, KnownVariant};
 pub use decider::{Command, ShopOrder, Submitted};
 pub use event::{Document, DocumentKind, Event, LineQuantity};
-pub use hold::{HoldKind, HoldReason};
+pub use hold::{HoldKind, HoldReason, OTHER_CUSTOMER};
 pub use line::{LineState, LineStatus};
 pub use order::{Buyer, Freight, Line, Order, Sealed, Totals, stream};
 pub use rejection::Rejection;

@@ -1,17 +1,18 @@
 //! Reads topics `items` and `customers`: what the checks need to know.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use millrace_contract::customers::v1::CustomerChanged;
 use millrace_contract::items::v1::ItemChanged;
 use millrace_event_bus::{HandleError, Handler, Outcome};
-use millrace_event_store::{Recorded, Tx};
+use millrace_event_store::{Recorded, StoreError, Tx};
 use millrace_service_kit::Clock;
 use prost::Message;
 use tokio::sync::Notify;
 
-use crate::read_model::{forget, keep_customer, keep_item};
+use crate::read_model::{arrived, forget, keep_customer, keep_item};
 
 pub const GROUP: &str = "order-intake.master-data";
 pub const TOPICS: [&str; 2] = ["items", "customers"];
@@ -20,6 +21,19 @@ pub struct MasterData {
     pub clock: Arc<dyn Clock>,
     /// Orders may have work now.
     pub wake: Arc<Notify>,
+    /// Told of in the transaction under way.
+    pub told: Mutex<BTreeSet<String>>,
+}
+
+impl MasterData {
+    fn tell(&self, subjects: impl IntoIterator<Item = String>) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.extend(subjects);
+    }
+
+    fn take_told(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 #[async_trait]
@@ -32,7 +46,7 @@ impl Handler for MasterData {
         }
         let erp = event.erp.as_deref().unwrap_or_default();
         let now = self.clock.now().as_microsecond();
-        let waited_for = match event.kind.as_str() {
+        match event.kind.as_str() {
             "millrace.items.v1.ItemChanged" => {
                 let Ok(ItemChanged {
                     item: Some(item), ..
@@ -40,7 +54,7 @@ impl Handler for MasterData {
                 else {
                     return Ok(Outcome::parked("the item cannot be decoded"));
                 };
-                keep_item(tx, &event.key, erp, &item, now).await?
+                self.tell([keep_item(tx, &event.key, erp, &item, now).await?]);
             }
             "millrace.customers.v1.CustomerChanged" => {
                 let Ok(CustomerChanged {
@@ -50,17 +64,29 @@ impl Handler for MasterData {
                 else {
                     return Ok(Outcome::parked("the customer cannot be decoded"));
                 };
-                keep_customer(tx, &event.key, erp, &customer, now).await?
+                self.tell(keep_customer(tx, &event.key, erp, &customer, now).await?);
             }
             other => {
                 return Ok(Outcome::parked(format!(
                     "events of type {other} are not known here"
                 )));
             }
-        };
-        if waited_for {
-            self.wake.notify_one();
         }
         Ok(Outcome::Done)
+    }
+
+    async fn foresee(&self, _: &mut Tx, _: &[&Recorded]) -> Result<(), StoreError> {
+        self.take_told();
+        Ok(())
+    }
+
+    async fn conclude(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        let told = self.take_told();
+        if told.is_empty() {
+            return Ok(());
+        }
+        arrived(tx, &told).await?;
+        self.wake.notify_one();
+        Ok(())
     }
 }

@@ -15,7 +15,10 @@ use tracing::{error, info, warn};
 
 use super::content::{new_lines, new_order};
 use super::customers::{Customers, Newcomer, RegisterError};
-use crate::domain::{Command, HoldKind, HoldReason, LineStatus, Order, Phase, Taken};
+use crate::domain::check::Verdict;
+use crate::domain::{
+    Command, HoldKind, HoldReason, LineStatus, OTHER_CUSTOMER, Order, Phase, Taken,
+};
 use crate::orders::{Actor, Loaded, OrderError, Orders};
 use crate::read_model::Knowledge;
 use crate::wire;
@@ -38,9 +41,21 @@ pub enum Look {
 #[derive(Debug, Error)]
 pub enum LookError {
     #[error(transparent)]
-    Order(#[from] OrderError),
+    Order(OrderError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<OrderError> for LookError {
+    fn from(error: OrderError) -> Self {
+        match error {
+            OrderError::Store(error) => Self::Store(error),
+            other @ (OrderError::Rejected(_)
+            | OrderError::Conflict
+            | OrderError::Superseded
+            | OrderError::Unfit(_)) => Self::Order(other),
+        }
+    }
 }
 
 /// Counted since the start of the process.
@@ -68,13 +83,11 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// `arrived`: something the order waits for has changed.
-    ///
     /// # Errors
     /// The database is away, or the order keeps changing.
-    pub async fn look(&self, stream: &str, arrived: bool) -> Result<Look, LookError> {
+    pub async fn look(&self, stream: &str) -> Result<Look, LookError> {
         for _ in 0..TRIES {
-            match self.once(stream, arrived).await {
+            match self.once(stream).await {
                 Err(LookError::Order(OrderError::Conflict)) => {}
                 outcome => return outcome,
             }
@@ -82,7 +95,7 @@ impl Attempt {
         Err(OrderError::Conflict.into())
     }
 
-    async fn once(&self, stream: &str, arrived: bool) -> Result<Look, LookError> {
+    async fn once(&self, stream: &str) -> Result<Look, LookError> {
         let Some(loaded) = self.orders.load(stream).await? else {
             return Ok(Look::Done { asked: false });
         };
@@ -97,7 +110,7 @@ impl Attempt {
             return Ok(later(format!("erp {} is not in the settings", order.erp)));
         }
         match loaded.taken.phase {
-            Phase::Held => self.check(loaded, channel, arrived).await,
+            Phase::Held => self.check(loaded, channel).await,
             Phase::Cleared => self.post(loaded, channel).await,
             Phase::Posted if loaded.taken.is_unconfirmed() => self.confirm(loaded).await,
             Phase::Posted | Phase::Dropped => Ok(Look::Done { asked: false }),
@@ -105,16 +118,9 @@ impl Attempt {
     }
 
     /// What the ERP refused is tried again only when that may have become another answer.
-    async fn check(
-        &self,
-        loaded: Loaded,
-        channel: &Channel,
-        arrived: bool,
-    ) -> Result<Look, LookError> {
-        let taken = &loaded.taken;
-        let verdict = self.knowledge.verdict(&taken.order, channel).await?;
-        let may_heal = taken.reasons.iter().all(HoldReason::heals_by_itself);
-        let command = if arrived && may_heal {
+    async fn check(&self, loaded: Loaded, channel: &Channel) -> Result<Look, LookError> {
+        let verdict = self.knowledge.verdict(&loaded.taken.order, channel).await?;
+        let command = if self.may_be_taken_now(&loaded, &verdict).await? {
             Command::Retry { verdict }
         } else {
             Command::CheckAgain { verdict }
@@ -123,6 +129,35 @@ impl Attempt {
             .carry_out(loaded, command, &Actor::service())
             .await?;
         Ok(Look::Done { asked: false })
+    }
+
+    /// Whether the ERP may say yes to what it refused: what the refusal is about was told of since the order was cleared, or the
+    /// order would go out otherwise than it did.
+    async fn may_be_taken_now(
+        &self,
+        loaded: &Loaded,
+        verdict: &Verdict,
+    ) -> Result<bool, StoreError> {
+        let Loaded {
+            taken, cleared_at, ..
+        } = loaded;
+        let is_refused = taken.reasons.iter().any(|reason| reason.kind.is_refusal());
+        let may_heal = taken.reasons.iter().all(HoldReason::heals_by_itself);
+        let Some(cleared_at) = cleared_at.filter(|_| is_refused && may_heal) else {
+            return Ok(false);
+        };
+        if verdict.lines != taken.lines {
+            return Ok(true);
+        }
+        let is_newcomer = taken
+            .reasons
+            .iter()
+            .any(|reason| reason.kind == HoldKind::CustomerRefused);
+        if is_newcomer {
+            // Once the customer is known here, nobody is asked to create it.
+            return Ok(self.knowledge.customer(&taken.order).await?.is_some());
+        }
+        self.knowledge.has_news(taken, cleared_at).await
     }
 
     /// The ERP's status came before the answer to our own request; ask for what that answer would have said.
@@ -162,6 +197,14 @@ impl Attempt {
             .await?
         {
             Ok(customer) => customer,
+            Err(error @ RegisterError::Contradicts) => {
+                let reason = HoldReason::of_order(
+                    HoldKind::CustomerRefused,
+                    OTHER_CUSTOMER,
+                    error.to_string(),
+                );
+                return self.refused(loaded, reason).await;
+            }
             Err(RegisterError::Refused(why)) => {
                 let reason = HoldReason::of_order(
                     HoldKind::CustomerRefused,
@@ -239,7 +282,9 @@ impl Attempt {
         };
         let registered = self.customers.register(newcomer, traceparent).await;
         match &registered {
-            Ok(_) | Err(RegisterError::Refused(_)) => self.newcomers.ready(),
+            Ok(_) | Err(RegisterError::Contradicts | RegisterError::Refused(_)) => {
+                self.newcomers.ready()
+            }
             Err(error @ RegisterError::Away(_)) => {
                 if self.newcomers.trouble(error.to_string()) {
                     error!(

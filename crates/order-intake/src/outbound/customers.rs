@@ -12,6 +12,7 @@ use thiserror::Error;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
+use tonic_types::StatusExt;
 
 /// An answer that takes longer does not come; asked again, it is the same customer.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -31,7 +32,10 @@ pub struct Newcomer<'a> {
 
 #[derive(Debug, Error)]
 pub enum RegisterError {
-    /// The number stands for somebody else, or the ERP refuses the customer: needs a person. Not personal.
+    /// The number stands for a customer with other data.
+    #[error("the customer cannot be created: its number stands for other content")]
+    Contradicts,
+    /// It cannot be created as it is: needs a person. Names fields and codes, never what stands in them.
     #[error("the customer cannot be created: {0}")]
     Refused(String),
     /// Try again later.
@@ -113,13 +117,47 @@ impl Customers for GrpcCustomers {
 
 fn refused_or_away(status: Status) -> RegisterError {
     match status.code() {
-        Code::AlreadyExists => {
-            RegisterError::Refused("its number stands for other content".to_owned())
-        }
-        // What is wrong with a person's data is told to who may see it, by customer-sync.
+        Code::AlreadyExists => RegisterError::Contradicts,
         Code::InvalidArgument | Code::FailedPrecondition => {
-            RegisterError::Refused("customer-sync refuses it as it is".to_owned())
+            RegisterError::Refused(format!("customer-sync refuses {}", what(&status)))
         }
         code => RegisterError::Away(format!("{code:?}: {}", status.message())),
+    }
+}
+
+/// The fields that are wrong, or the reason's code. What the message says of them may be personal.
+fn what(status: &Status) -> String {
+    let details = status.get_error_details();
+    if let Some(bad_request) = details.bad_request() {
+        let fields = bad_request.field_violations.iter();
+        let fields: Vec<&str> = fields.map(|fault| fault.field.as_str()).collect();
+        if !fields.is_empty() {
+            return fields.join(", ");
+        }
+    }
+    match details.error_info() {
+        Some(info) => format!("it as it is: {}", info.reason),
+        None => "it as it is".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_service_kit::rejection;
+
+    use super::*;
+
+    #[test]
+    fn a_refused_customer_says_which_fields_are_wrong_and_not_what_stands_in_them() {
+        let status = rejection::bad_request("personal.bill_to.country_code", "Mustermannland");
+        assert_eq!(
+            refused_or_away(status).to_string(),
+            "the customer cannot be created: customer-sync refuses personal.bill_to.country_code"
+        );
+        let status = rejection::precondition("ERP_REFUSED", "no posting group for Mustermann");
+        assert_eq!(
+            refused_or_away(status).to_string(),
+            "the customer cannot be created: customer-sync refuses it as it is: ERP_REFUSED"
+        );
     }
 }

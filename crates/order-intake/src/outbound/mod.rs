@@ -4,6 +4,7 @@ mod attempt;
 mod content;
 pub mod customers;
 mod gate;
+mod looks;
 mod poster;
 
 pub use attempt::{Attempt, Figures};

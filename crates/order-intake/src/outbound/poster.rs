@@ -8,15 +8,15 @@ use millrace_event_store::{Database, EventLog, StoreError, projected_up_to};
 use millrace_service_kit::health::Component;
 use millrace_service_kit::metrics::Gauge;
 use millrace_service_kit::retry::Backoff;
-use millrace_service_kit::{Ids, Shutdown};
+use millrace_service_kit::{Clock, Ids, Shutdown};
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use super::attempt::{Attempt, Look, LookError};
 use super::gate::Gate;
+use super::looks::Looks;
 use crate::config::Config;
-use crate::read_model::{Claim, NAME, Work};
+use crate::read_model::{Claim, NAME, Work, ask_for_arrived};
 
 /// A look at the rows without having been woken.
 const SAFETY: Duration = Duration::from_millis(500);
@@ -31,6 +31,7 @@ pub struct Poster {
     pub attempt: Attempt,
     pub work: Work,
     pub database: Database,
+    pub clock: Arc<dyn Clock>,
     pub log: Arc<dyn EventLog>,
     pub wake: Arc<Notify>,
     pub config: Config,
@@ -59,12 +60,13 @@ impl Poster {
         let longest = config.longest_pause.min(LONGEST_SHUT);
         let mut gate = Gate::new(config.first_pause, longest, poster.ids.clone());
         let mut database = Backoff::neighbour(poster.ids.clone());
-        let mut looks: JoinSet<Told> = JoinSet::new();
+        let mut looks: Looks<Told> = Looks::new();
         // Looks that come quickly after one another.
         let mut soon = 0_u32;
         let mut moved = poster.log.moved();
         let mut renewal = tokio::time::interval(config.claim / 3);
         let mut recheck = tokio::time::interval(config.recheck_every);
+        let mut rechecked = None;
         poster.component.ready();
         while !shutdown.is_cancelled() {
             let head = *moved.borrow_and_update();
@@ -89,15 +91,15 @@ impl Poster {
                 () = shutdown.cancelled() => {}
                 changed = moved.changed(), if !failing => if changed.is_err() { return Err(StoreError::Closed) },
                 () = poster.wake.notified(), if !failing => soon = 3,
-                Some(told) = looks.join_next() => poster.finished(told, &mut gate).await,
+                Some(told) = looks.next() => poster.finished(told, &mut gate).await,
                 _ = renewal.tick() => poster.renew(&looks).await,
-                _ = recheck.tick() => poster.recheck().await,
+                _ = recheck.tick() => poster.recheck(&mut rechecked).await,
                 () = tokio::time::sleep(pause) => {}
             }
         }
         while !looks.is_empty() {
             tokio::select! {
-                Some(told) = looks.join_next() => poster.finished(told, &mut gate).await,
+                Some(told) = looks.next() => poster.finished(told, &mut gate).await,
                 _ = renewal.tick() => poster.renew(&looks).await,
             }
         }
@@ -107,10 +109,11 @@ impl Poster {
     /// Takes as much as there is room for.
     async fn begin(
         self: &Arc<Self>,
-        looks: &mut JoinSet<Told>,
+        looks: &mut Looks<Told>,
         gate: &Gate,
         head: u64,
     ) -> Result<(), StoreError> {
+        ask_for_arrived(&self.database, self.clock.now().as_microsecond()).await?;
         let room = gate
             .room(self.config.posting_at_once)
             .saturating_sub(looks.len());
@@ -120,13 +123,16 @@ impl Poster {
         projected_up_to(&self.database, NAME, head, PATIENCE).await?;
         for claim in self.work.take(room).await? {
             let poster = self.clone();
-            looks.spawn(async move { poster.look(claim).await });
+            looks.begin(
+                claim.stream.clone(),
+                async move { poster.look(claim).await },
+            );
         }
         Ok(())
     }
 
     async fn look(&self, claim: Claim) -> Told {
-        let (told, settled) = match self.attempt.look(&claim.stream, claim.arrived).await {
+        let (told, settled) = match self.attempt.look(&claim.stream).await {
             Ok(Look::Done { asked }) => {
                 let told = if asked { Told::Answered } else { Told::Nothing };
                 (told, self.work.settle(&claim).await)
@@ -140,8 +146,8 @@ impl Poster {
                     .work
                     .put_off(&claim, self.pause(claim.attempts).max(at_least), &why)
                     .await;
-                if !away && claim.attempts == 0 {
-                    warn!(stream = claim.stream, why, "an order waits: {why}");
+                if !away {
+                    say(&claim, &why);
                 }
                 let told = if away {
                     Told::Away { why, at_least }
@@ -156,7 +162,7 @@ impl Poster {
                     .work
                     .put_off(&claim, self.config.longest_pause, &why)
                     .await;
-                if claim.attempts == 0 {
+                if claim.trouble != why {
                     error!(
                         stream = claim.stream,
                         error = &error as &dyn std::error::Error,
@@ -168,6 +174,7 @@ impl Poster {
             Err(LookError::Store(error)) => (Told::DatabaseAway(error), Ok(())),
             Err(LookError::Order(error)) => {
                 let why = error.to_string();
+                say(&claim, &why);
                 (
                     Told::Nothing,
                     self.work
@@ -241,14 +248,14 @@ impl Poster {
         }
     }
 
-    async fn renew(&self, looks: &JoinSet<Told>) {
+    async fn renew(&self, looks: &Looks<Told>) {
         if let Ok(waiting) = self.work.waiting().await {
             self.waiting.set(waiting);
         }
         if looks.is_empty() {
             return;
         }
-        if let Err(error) = self.work.renew().await {
+        if let Err(error) = self.work.renew(looks.streams()).await {
             warn!(
                 error = &error as &dyn std::error::Error,
                 "claims could not be renewed"
@@ -256,12 +263,25 @@ impl Poster {
         }
     }
 
-    async fn recheck(&self) {
-        if let Err(error) = self.work.ask_all_held().await {
-            warn!(
+    /// All held orders first, since settings may have changed with the start; then some at a time. `after`: up to where.
+    async fn recheck(&self, after: &mut Option<String>) {
+        let asked = match after.as_deref() {
+            None => self.work.ask_all_held().await.map(|()| String::new()),
+            Some(after) => self.work.ask_some_held(after).await,
+        };
+        match asked {
+            Ok(next) => *after = Some(next),
+            Err(error) => warn!(
                 error = &error as &dyn std::error::Error,
                 "held orders could not be asked for"
-            );
+            ),
         }
+    }
+}
+
+/// Why an order waits, once for each reason.
+fn say(claim: &Claim, why: &str) {
+    if claim.trouble != why {
+        warn!(stream = claim.stream, why, "an order waits: {why}");
     }
 }

@@ -1,17 +1,20 @@
-//! What is known of items and customers, from the topics of their owners, and which orders wait for them.
+//! What is known of items and customers, from the topics of their owners.
 
 use std::collections::{BTreeSet, HashMap};
 
 use futures::TryFutureExt;
 use millrace_contract::items::v1 as items;
 use millrace_event_store::{Database, StoreError, Tx};
-use millrace_values::{Channel, ChannelCode, CustomerNumber, Sku, SystemId, UnitCode, VariantCode};
+use millrace_values::{
+    Channel, ChannelCode, CustomerNumber, Sku, SystemId, Timestamp, UnitCode, VariantCode,
+};
 use prost::Message;
 use sqlx::AssertSqlSafe;
 
-use super::work::ask_those_waiting;
+use super::awaited::{Awaited, of_customer, of_item, of_shop_customer};
+use super::{micros, places};
 use crate::domain::check::{Verdict, check};
-use crate::domain::{HoldKind, Known, KnownCustomer, KnownItem, KnownVariant, Line, Order, Taken};
+use crate::domain::{Known, KnownCustomer, KnownItem, KnownVariant, Order, Taken};
 
 /// Item numbers in one query.
 const PAGE: usize = 256;
@@ -82,19 +85,14 @@ impl Knowledge {
         let numbers: Vec<&Sku> = numbers.into_iter().collect();
         let mut known = HashMap::with_capacity(numbers.len());
         for page in numbers.chunks(PAGE) {
-            // A few lengths instead of every length: the database plans each text once.
-            let places = page.len().next_power_of_two();
-            let mut sql =
-                "SELECT number, item FROM known_items WHERE erp = $1 AND number IN (".to_owned();
-            for place in 0..places {
-                let separator = if place == 0 { "" } else { ", " };
-                sql.push_str(&format!("{separator}${}", place + 2));
-            }
-            sql.push(')');
+            let (places, count) = places(page.len(), 2);
+            let sql = format!(
+                "SELECT number, item FROM known_items WHERE erp = $1 AND number IN ({places})"
+            );
             let mut query =
                 sqlx::query_as::<_, (String, Vec<u8>)>(AssertSqlSafe(sql)).bind(order.erp.as_str());
             let repeated = page.iter().chain(std::iter::repeat(&page[0]));
-            for number in repeated.take(places) {
+            for number in repeated.take(count) {
                 query = query.bind(number.as_str());
             }
             let rows = query
@@ -108,6 +106,48 @@ impl Knowledge {
             }
         }
         Ok(known)
+    }
+
+    /// Whether something the order waits for was told of after `since`.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn has_news(&self, taken: &Taken, since: Timestamp) -> Result<bool, StoreError> {
+        let (order, since) = (&taken.order, micros(since.0));
+        let awaited = Awaited::by(taken);
+        let items: Vec<&Sku> = awaited.items.into_iter().collect();
+        for page in items.chunks(PAGE) {
+            let (places, count) = places(page.len(), 3);
+            let sql = format!(
+                "SELECT count(*) FROM known_items WHERE erp = $1 AND changed_at > $2 AND number IN ({places})"
+            );
+            let mut query = sqlx::query_as::<_, (i64,)>(AssertSqlSafe(sql))
+                .bind(order.erp.as_str())
+                .bind(since);
+            let repeated = page.iter().chain(std::iter::repeat(&page[0]));
+            for number in repeated.take(count) {
+                query = query.bind(number.as_str());
+            }
+            let (changed,) = query.fetch_one(self.database.pool()).await?;
+            if changed > 0 {
+                return Ok(true);
+            }
+        }
+        if !awaited.buyer {
+            return Ok(false);
+        }
+        let buyer = &order.buyer;
+        let number = buyer.customer.as_ref().map(CustomerNumber::as_str);
+        let query = sqlx::query_as(include_str!("sql/buyer_changed.sql"));
+        let (changed,): (i64,) = query
+            .bind(since)
+            .bind(order.erp.as_str())
+            .bind(number.unwrap_or_default())
+            .bind(order.channel.as_str())
+            .bind(buyer.shop_customer.as_deref().unwrap_or_default())
+            .fetch_one(self.database.pool())
+            .await?;
+        Ok(changed > 0)
     }
 }
 
@@ -128,7 +168,7 @@ fn read_item(bytes: &[u8]) -> Option<KnownItem> {
     })
 }
 
-/// Keeps an item as it is now, and has everybody who waits for it looked at; whether there is anybody.
+/// Keeps an item as it is now; what waits for it waits for this subject.
 ///
 /// # Errors
 /// The database is away.
@@ -138,18 +178,19 @@ pub async fn keep_item(
     erp: &str,
     item: &items::Item,
     now: i64,
-) -> Result<bool, StoreError> {
+) -> Result<String, StoreError> {
     sqlx::query(include_str!("sql/put_item.sql"))
         .bind(key)
         .bind(erp)
         .bind(&item.number)
         .bind(item.encode_to_vec())
+        .bind(now)
         .execute(&mut **tx)
         .await?;
-    ask_those_waiting(tx, &of_item(erp, &item.number), now).await
+    Ok(of_item(erp, &item.number))
 }
 
-/// Keeps a customer as it is now, and has everybody who waits for it looked at; whether there is anybody.
+/// Keeps a customer as it is now; what waits for it waits for these subjects.
 ///
 /// # Errors
 /// The database is away.
@@ -159,7 +200,7 @@ pub async fn keep_customer(
     erp: &str,
     customer: &millrace_contract::customers::v1::Customer,
     now: i64,
-) -> Result<bool, StoreError> {
+) -> Result<Vec<String>, StoreError> {
     use millrace_contract::customers::v1::CustomerBlock;
 
     let blocked = match customer.block() {
@@ -173,14 +214,17 @@ pub async fn keep_customer(
         .bind(&customer.channel)
         .bind(&customer.shop_customer_number)
         .bind(blocked)
+        .bind(now)
         .execute(&mut **tx)
         .await?;
-    let by_number = ask_those_waiting(tx, &of_customer(erp, &customer.number), now).await?;
-    if customer.shop_customer_number.is_empty() {
-        return Ok(by_number);
+    let mut subjects = vec![of_customer(erp, &customer.number)];
+    if !customer.shop_customer_number.is_empty() {
+        subjects.push(of_shop_customer(
+            &customer.channel,
+            &customer.shop_customer_number,
+        ));
     }
-    let shop = of_shop_customer(&customer.channel, &customer.shop_customer_number);
-    Ok(ask_those_waiting(tx, &shop, now).await? || by_number)
+    Ok(subjects)
 }
 
 /// The item or customer is gone.
@@ -197,66 +241,4 @@ pub async fn forget(tx: &mut Tx, key: &str) -> Result<(), StoreError> {
         .execute(&mut **tx)
         .await?;
     Ok(())
-}
-
-fn of_item(erp: &str, number: &str) -> String {
-    format!("item/{erp}/{number}")
-}
-
-fn of_customer(erp: &str, number: &str) -> String {
-    format!("customer/{erp}/{number}")
-}
-
-fn of_shop_customer(channel: &str, number: &str) -> String {
-    format!("shop-customer/{channel}/{number}")
-}
-
-/// What a held order waits for.
-pub(super) fn subjects(taken: &Taken) -> BTreeSet<String> {
-    let order = &taken.order;
-    let item = |line: &Line| of_item(order.erp.as_str(), line.item.as_str());
-    let mut subjects = BTreeSet::new();
-    for reason in &taken.reasons {
-        match reason.kind {
-            HoldKind::UnknownItem
-            | HoldKind::UnknownVariant
-            | HoldKind::ItemBlocked
-            | HoldKind::UnknownUnit => {
-                let lines = order.lines.iter().filter(|line| line.number == reason.line);
-                subjects.extend(lines.map(item));
-            }
-            HoldKind::UnknownCustomer | HoldKind::CustomerBlocked => {
-                subjects.extend(buyer(order));
-            }
-            // The ERP's text is for people: whatever of the order changes may be what it meant.
-            HoldKind::ErpRefused if reason.is_of_master_data() => {
-                subjects.extend(order.lines.iter().map(item));
-                subjects.extend(buyer(order));
-            }
-            // Settings change with a restart, which looks at every held order; the rest needs a person.
-            HoldKind::Currency
-            | HoldKind::PaymentMethodUnmapped
-            | HoldKind::ShipmentMethodUnmapped
-            | HoldKind::UnknownLocation
-            | HoldKind::LineTotal
-            | HoldKind::OrderTotal
-            | HoldKind::Tax
-            | HoldKind::ErpRefused
-            | HoldKind::CustomerRefused => {}
-        }
-    }
-    subjects
-}
-
-fn buyer(order: &Order) -> impl Iterator<Item = String> {
-    let buyer = &order.buyer;
-    let number = buyer
-        .customer
-        .as_ref()
-        .map(|number| of_customer(order.erp.as_str(), number.as_str()));
-    let shop = buyer
-        .shop_customer
-        .as_ref()
-        .map(|number| of_shop_customer(order.channel.as_str(), number));
-    number.into_iter().chain(shop)
 }

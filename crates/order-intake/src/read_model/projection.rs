@@ -10,9 +10,10 @@ use millrace_event_store::{Projection, Recorded, StoreError, Tx};
 use prost::Message;
 use tracing::error;
 
+use super::awaited::Awaited;
+use super::signed;
 use super::work::{ask, later};
-use super::{known, signed};
-use crate::domain::{Phase, Taken};
+use crate::domain::{HoldReason, Phase, Taken};
 use crate::orders::{Loaded, Orders};
 use crate::wire;
 
@@ -22,7 +23,7 @@ pub const NAME: &str = "orders";
 /// Orders loaded at once.
 const AT_ONCE: usize = 16;
 
-/// What an order lacked may arrive while the order is written down as held, unseen by either side: a second look, a little later.
+/// The answer to our own request may be on its way.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
 
 pub struct OrderRows {
@@ -80,7 +81,7 @@ impl OrderRows {
                 .execute(&mut **tx)
                 .await?;
         }
-        for subject in known::subjects(taken) {
+        for subject in Awaited::by(taken).subjects() {
             sqlx::query("INSERT INTO order_waits (subject, stream) VALUES ($1, $2)")
                 .bind(subject)
                 .bind(stream)
@@ -108,13 +109,10 @@ impl OrderRows {
         match taken.phase {
             Phase::Cleared => Some(Duration::ZERO),
             Phase::Held => {
-                let heals = taken
-                    .reasons
-                    .iter()
-                    .any(|reason| reason.kind.heals_by_itself());
-                heals.then_some(SECOND_LOOK)
+                // What it lacks may have come before anybody could see that it waits for it: one look after that.
+                let heals = taken.reasons.iter().any(HoldReason::heals_by_itself);
+                heals.then_some(Duration::ZERO)
             }
-            // The answer to our own request may be on its way.
             Phase::Posted => taken.is_unconfirmed().then_some(SECOND_LOOK),
             Phase::Dropped => None,
         }

@@ -12,9 +12,11 @@ use super::micros;
 
 /// Candidates read for one claim: others may take some of them meanwhile.
 const SPARE: usize = 4;
+/// Held orders looked at again at once, so that many of them do not keep new orders waiting.
+const SHARE: i64 = 200;
 
-/// Stream, wishes, attempts, arrivals.
-type Due = (String, i64, i64, i64);
+/// Stream, wishes, attempts, trouble.
+type Due = (String, i64, i64, String);
 
 #[derive(Clone)]
 pub struct Work {
@@ -31,8 +33,8 @@ pub struct Claim {
     pub stream: String,
     /// How often it came to nothing before.
     pub attempts: u32,
-    /// What the order waits for has changed since the last look.
-    pub arrived: bool,
+    /// Why it came to nothing the last time; empty: it did not.
+    pub trouble: String,
     asked: i64,
 }
 
@@ -59,8 +61,14 @@ impl Work {
         let due: Vec<Due> = query.bind(limit).fetch_all(self.database.pool()).await?;
         let mut claims = Vec::with_capacity(most);
         for candidates in due.chunks(most.max(1)) {
-            if claims.len() < most {
-                self.claim(candidates, now, most, &mut claims).await?;
+            if claims.len() >= most {
+                break;
+            }
+            match self.claim(candidates, now, most, &mut claims).await {
+                Ok(()) => {}
+                // What was claimed before is looked at; who asks next learns that the database is away.
+                Err(_) if !claims.is_empty() => break,
+                Err(error) => return Err(error),
             }
         }
         Ok(claims)
@@ -78,7 +86,7 @@ impl Work {
         candidates.sort();
         let mut claimed = Vec::with_capacity(candidates.len());
         let mut tx = self.database.begin().await?;
-        for (stream, asked, attempts, arrived) in candidates.into_iter().take(most - claims.len()) {
+        for (stream, asked, attempts, trouble) in candidates.into_iter().take(most - claims.len()) {
             let done = sqlx::query(include_str!("sql/claim.sql"))
                 .bind(stream)
                 .bind(micros(now))
@@ -91,7 +99,7 @@ impl Work {
                 claimed.push(Claim {
                     stream: stream.clone(),
                     attempts,
-                    arrived: *arrived == 1,
+                    trouble: trouble.clone(),
                     asked: *asked,
                 });
             }
@@ -101,18 +109,25 @@ impl Work {
         Ok(())
     }
 
-    /// Keeps every claim of this process for another while.
+    /// Keeps the claims of `streams`, which this process looks at, for another while. A claim nobody works on any more (the
+    /// database was away when its look ended) is left to expire.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn renew(&self) -> Result<(), StoreError> {
+    pub async fn renew(&self, mut streams: Vec<String>) -> Result<(), StoreError> {
         let until = self.until(self.clock.now());
+        streams.sort();
         let mut tx = self.database.begin().await?;
-        sqlx::query("UPDATE order_work SET claimed_until = $2 WHERE claimed_by = $1")
+        for stream in &streams {
+            sqlx::query(
+                "UPDATE order_work SET claimed_until = $3 WHERE stream = $1 AND claimed_by = $2",
+            )
+            .bind(stream)
             .bind(&*self.holder)
             .bind(until)
             .execute(&mut *tx)
             .await?;
+        }
         tx.commit().await
     }
 
@@ -159,7 +174,6 @@ impl Work {
             .bind(i64::from(claim.attempts) + 1)
             .bind(due)
             .bind(why)
-            .bind(i64::from(claim.arrived))
             .execute(&mut *tx)
             .await?;
         tx.commit().await
@@ -177,7 +191,7 @@ impl Work {
         tx.commit().await
     }
 
-    /// Has every held order looked at: settings may have changed, or something slipped through.
+    /// Has every held order looked at: settings may have changed.
     ///
     /// # Errors
     /// The database is away.
@@ -190,6 +204,30 @@ impl Work {
             .execute(&mut *tx)
             .await?;
         tx.commit().await
+    }
+
+    /// Has a share of the held orders looked at, those that come after `after`: a net under what wakes them otherwise. Answers
+    /// where to go on; empty begins again.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn ask_some_held(&self, after: &str) -> Result<String, StoreError> {
+        let held = i64::from(i32::from(millrace_contract::order::v1::OrderState::Held));
+        let query = sqlx::query_as(include_str!("sql/some_held.sql"));
+        let some: Vec<(String, String)> = query
+            .bind(held)
+            .bind(after)
+            .bind(SHARE)
+            .fetch_all(self.database.pool())
+            .await?;
+        let mut tx = self.database.begin().await?;
+        for (stream, channel) in &some {
+            ask(&mut tx, stream, channel, micros(self.clock.now())).await?;
+        }
+        tx.commit().await?;
+        let is_whole = i64::try_from(some.len()).is_ok_and(|count| count == SHARE);
+        let last = some.into_iter().last().filter(|_| is_whole);
+        Ok(last.map(|(stream, _)| stream).unwrap_or_default())
     }
 
     /// What was put off is due now: what it waited for is back.
@@ -235,20 +273,6 @@ pub(super) async fn ask(
         .execute(&mut **tx)
         .await?;
     Ok(())
-}
-
-/// Everybody who waits for `subject`; whether there is anybody.
-pub(super) async fn ask_those_waiting(
-    tx: &mut Tx,
-    subject: &str,
-    due_at: i64,
-) -> Result<bool, StoreError> {
-    let asked = sqlx::query(include_str!("sql/ask_those_waiting.sql"))
-        .bind(subject)
-        .bind(due_at)
-        .execute(&mut **tx)
-        .await?;
-    Ok(asked.rows_affected() > 0)
 }
 
 pub(super) fn later(now: Timestamp, pause: Duration) -> i64 {
@@ -316,7 +340,7 @@ mod tests {
         one.ask_now("a", &["order/a/1".into()]).await.unwrap();
         let claims = one.take(1).await.unwrap();
         desk.clock.advance(SignedDuration::from_secs(29));
-        one.renew().await.unwrap();
+        one.renew(vec!["order/a/1".into()]).await.unwrap();
         desk.clock.advance(SignedDuration::from_secs(29));
         assert_eq!(two.take(1).await.unwrap(), [], "renewed");
         desk.clock.advance(SignedDuration::from_secs(2));
@@ -324,6 +348,41 @@ mod tests {
         // The one that came too late settles nothing of somebody else's.
         one.settle(&claims[0]).await.unwrap();
         assert_eq!(two.waiting().await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_claim_whose_look_is_over_expires_while_others_are_kept() {
+        let desk = Desk::new().await;
+        let (one, two) = (desk.process(1), desk.process(2));
+        let both = ["order/a/1".into(), "order/a/2".into()];
+        one.ask_now("a", &both).await.unwrap();
+        assert_eq!(one.take(2).await.unwrap().len(), 2);
+        for _ in 0..3 {
+            desk.clock.advance(SignedDuration::from_secs(11));
+            one.renew(vec!["order/a/2".into()]).await.unwrap();
+        }
+        assert_eq!(streams(&two.take(2).await.unwrap()), ["order/a/1"]);
+    }
+
+    #[tokio::test]
+    async fn held_orders_are_asked_for_in_shares_until_all_had_their_turn() {
+        let desk = Desk::new().await;
+        let work = desk.process(1);
+        let mut tx = desk.database.begin().await.unwrap();
+        for number in 0..SHARE + 1 {
+            sqlx::query("INSERT INTO orders (stream, channel, state, position, version, view) VALUES ($1, 'a', 2, $2, 1, $3)")
+                .bind(format!("order/a/{number:03}"))
+                .bind(number)
+                .bind(Vec::<u8>::new())
+                .execute(&mut *tx)
+                .await
+                .unwrap();
+        }
+        tx.commit().await.unwrap();
+        let after = work.ask_some_held("").await.unwrap();
+        assert_eq!(work.waiting().await.unwrap(), SHARE);
+        assert_eq!(work.ask_some_held(&after).await.unwrap(), "");
+        assert_eq!(work.waiting().await.unwrap(), SHARE + 1);
     }
 
     #[tokio::test]

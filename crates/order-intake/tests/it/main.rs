@@ -13,4 +13,5 @@ mod sale;
 mod shop;
 mod status;
 mod storms;
+mod waiting;
 mod world;

@@ -241,6 +241,11 @@ async fn what_the_erp_refuses_for_an_item_is_tried_again_when_the_item_changes()
     world.tell_item("EARLY-2", false).await;
     instance.until_state("4006", OrderState::Posted).await;
     assert_eq!(world.documents("4006").await, 1);
+    assert_eq!(
+        world.buffered("4006").attempts,
+        2,
+        "not tried before something changed"
+    );
     instance.stop().await;
 }
 

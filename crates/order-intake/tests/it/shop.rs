@@ -3,6 +3,7 @@
 use millrace_contract::order::v1::{
     GetOrderRequest, ListOrdersRequest, OrderState, WatchOrdersRequest,
 };
+use millrace_contract::webshop_orders::v1::HoldKind;
 use tokio_stream::StreamExt;
 use tonic::Code;
 
@@ -143,7 +144,7 @@ async fn a_new_customers_number_that_stands_for_somebody_else_holds_the_order() 
     other.personal = Some(person("Somebody Else"));
     instance.submit(other).await.unwrap();
     let held = instance.until_state("1007", OrderState::Held).await;
-    assert!(!held.hold_reasons[0].heals_by_itself);
+    assert_eq!(held.hold_reasons[0].kind(), HoldKind::CustomerRefused);
     assert_eq!(world.documents("1007").await, 0);
     instance.stop().await;
 }

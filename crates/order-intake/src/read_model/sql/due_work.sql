@@ -1,6 +1,6 @@
-SELECT stream, asked, attempts, arrived
+SELECT stream, asked, attempts, trouble
 FROM (
-    SELECT stream, asked, attempts, arrived, due_at, ROW_NUMBER() OVER (PARTITION BY channel ORDER BY due_at, stream) AS turn
+    SELECT stream, asked, attempts, trouble, due_at, ROW_NUMBER() OVER (PARTITION BY channel ORDER BY due_at, stream) AS turn
     FROM order_work
     WHERE due_at <= $1 AND claimed_until <= $1
 ) AS due
