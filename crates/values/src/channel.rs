@@ -81,7 +81,14 @@ pub enum ChannelsError {
     NoLocation(ChannelCode),
     #[error("default_location of channel {0} is not in its location_group")]
     DefaultElsewhere(ChannelCode),
+    #[error(
+        "channel {code} has a code of more than {most} characters, which the erp does not take"
+    )]
+    LongCode { code: ChannelCode, most: usize },
 }
+
+/// Of a channel's code: the key of an order in the ERP's buffer has no more room.
+const MOST_CODE: usize = 20;
 
 impl Channels {
     /// # Errors
@@ -90,6 +97,10 @@ impl Channels {
         let mut channels = BTreeMap::new();
         for channel in list {
             let code = channel.code.clone();
+            if code.as_str().len() > MOST_CODE {
+                let most = MOST_CODE;
+                return Err(ChannelsError::LongCode { code, most });
+            }
             if channel.languages.is_empty() {
                 return Err(ChannelsError::NoLanguage(code));
             }
@@ -117,5 +128,38 @@ impl Channels {
 
     pub fn iter(&self) -> impl Iterator<Item = &Channel> {
         self.0.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn channel(code: &str) -> Channel {
+        Channel {
+            code: ChannelCode::parse(code).unwrap(),
+            erp: ErpCode::parse("bc-main").unwrap(),
+            languages: vec![LanguageTag::parse("de").unwrap()],
+            price_groups: Vec::new(),
+            location_group: vec![LocationCode::parse("MAIN").unwrap()],
+            default_location: None,
+            currency: Currency::parse("EUR").unwrap(),
+            prices_include_tax: false,
+            deducts_own_orders: false,
+            rounding: Rounding::PerLine,
+            payment_methods: BTreeMap::new(),
+            shipment_methods: BTreeMap::new(),
+            payment_terms: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_channel_whose_orders_the_erp_could_not_take_is_refused() {
+        assert!(Channels::new([channel("a-code-of-20-letters")]).is_ok());
+        let refused = Channels::new([channel("a-code-of-21-letters-")]).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "channel a-code-of-21-letters- has a code of more than 20 characters, which the erp does not take"
+        );
     }
 }
