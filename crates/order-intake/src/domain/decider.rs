@@ -244,17 +244,19 @@ fn posted(
     if taken.phase == Phase::Posted && !taken.is_unconfirmed() {
         return vec![];
     }
-    // Amounts of one document: the ERP booked in the order's currency, or the difference cannot be told as an amount at all.
-    let total_difference = booked_gross
-        .minus(taken.order.totals.gross)
-        .ok()
-        .filter(|difference| !difference.is_zero());
     vec![Event::Posted {
         document,
         customer: Some(customer),
-        total_difference,
+        total_difference: difference(booked_gross, taken.order.totals.gross),
         lines: in_the_erp(taken),
     }]
+}
+
+/// `None`: the ERP booked what was sold. What it booked in another currency differs as a whole.
+fn difference(booked: Amount, sold: Amount) -> Option<Amount> {
+    let difference = booked.minus(sold).unwrap_or(booked);
+    let is_other_currency = booked.currency() != sold.currency();
+    (is_other_currency || !difference.is_zero()).then_some(difference)
 }
 
 /// The ERP has it whatever we thought: what a person gave up here meanwhile is open again.

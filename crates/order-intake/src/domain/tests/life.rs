@@ -1,9 +1,10 @@
 //! The life of an order, from its acceptance to the last credit memo.
 
 use millrace_event_store::{Decider, given};
+use millrace_values::{Amount, Currency, CustomerNumber};
 
 use super::acts::*;
-use super::sales::{amount, at, chairs, channel, known, verdict};
+use super::sales::{amount, at, chairs, channel, decimal, known, verdict};
 use crate::domain::{
     Command, DocumentKind, Event, Known, Phase, Rejection, ShopOrder, Submitted, check,
 };
@@ -155,6 +156,20 @@ fn what_the_erp_booked_otherwise_is_recorded_and_nothing_is_changed() {
     given::<ShopOrder>([accepted(), cleared()])
         .when(post("237.99"))
         .then([differing]);
+}
+
+#[test]
+fn what_the_erp_booked_in_another_currency_differs_as_a_whole() {
+    let dollars = Currency::parse("USD").unwrap();
+    let booked = Amount::new(dollars, decimal("238.00")).unwrap();
+    let post = Command::Posted {
+        document: document(DocumentKind::SalesOrder, 1),
+        customer_system_id: None,
+        customer: CustomerNumber::parse("10000").unwrap(),
+        booked_gross: booked,
+    };
+    let posted = given_state([accepted(), cleared()], post);
+    assert_eq!(posted.total_difference, Some(booked));
 }
 
 #[test]
