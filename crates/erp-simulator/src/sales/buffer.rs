@@ -188,6 +188,11 @@ fn header(
         }
         field.clone_from(code);
     }
+    if !content.email.is_empty() && !is_mail_address(&content.email) {
+        // BC's own words, the value included.
+        let text = format!("The email address \"{}\" is not valid.", content.email);
+        return Err(Fault::header("OTHER", text));
+    }
     for (value, field) in [
         (&content.email, &mut order.email),
         (&content.phone_number, &mut order.phone),
@@ -204,6 +209,13 @@ fn header(
     order.buffer_id = Some(entry.id);
     order.draft = false;
     Ok(order)
+}
+
+fn is_mail_address(text: &str) -> bool {
+    let parts = text.split_once('@');
+    parts.is_some_and(|(name, host)| {
+        !name.is_empty() && !host.is_empty() && !text.contains(char::is_whitespace)
+    })
 }
 
 fn known_customer(tables: &Tables, number: &str) -> Result<std::sync::Arc<Customer>, Fault> {

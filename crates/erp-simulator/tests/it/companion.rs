@@ -367,6 +367,7 @@ async fn each_reason_why_an_order_cannot_be_made_has_its_code() {
         ("currencyCode", "CURRENCY"),
         ("paymentTermsCode", "CODE"),
         ("shippingAgentCode", "CODE"),
+        ("email", "OTHER"),
     ]
     .into_iter()
     .enumerate()

@@ -220,14 +220,14 @@ impl Attempt {
             Ok(lines) => lines,
             Err(reason) => return self.refused(loaded, reason).await,
         };
-        let parties = personal.map(wire::parties).unwrap_or_default();
+        let parties = personal.clone().map(wire::parties).unwrap_or_default();
         let order = new_order(&loaded.taken, channel, customer, parties, lines);
         let placed = tokio::time::timeout(self.limit, self.erp.place_order(&order)).await;
         match placed.unwrap_or(Err(ErpError::Unknown)) {
             Ok(placed) => self.posted(loaded, placed).await,
             Err(ErpError::Refused { code, message }) => {
-                self.refused(loaded, wire::reason_of_refusal(&code, &message))
-                    .await
+                let reason = wire::reason_of_refusal(&code, &message, personal.as_ref());
+                self.refused(loaded, reason).await
             }
             Err(ErpError::Contradiction { .. }) => {
                 let message =

@@ -1,5 +1,6 @@
 //! Documents and refusals of the ERP.
 
+use millrace_contract::personal::v1::Personal;
 use millrace_contract::webshop_orders::v1 as proto;
 use millrace_erp::document as erp;
 use millrace_values::{SystemId, Timestamp};
@@ -40,25 +41,75 @@ pub fn observed(observed: erp::DocumentObserved) -> Command {
     }
 }
 
-/// Why the ERP said no, as a reason to hold. The ERP's text may name records but no persons: it is about codes and totals.
+/// Codes of the ERP's own checks of an order, whose texts name records, codes and amounts. Any other text is Business Central's
+/// and may repeat what stands in a field.
+const OF_RECORDS: [&str; 11] = [
+    "CUSTOMER",
+    "CUSTOMERBLOCKED",
+    "ITEM",
+    "ITEMBLOCKED",
+    "VARIANT",
+    "LOCATION",
+    "UNIT",
+    "CODE",
+    "CURRENCY",
+    "TAX",
+    "TOTALS",
+];
+/// Shorter values of a person's data are found in any text.
+const TELLING: usize = 3;
+const MOST_CODE: usize = 50;
+const MOST_TEXT: usize = 250;
+
+/// Why the ERP said no, as a reason to hold. It stands in events, which are for everybody: what may be personal stays in the ERP.
 #[must_use]
-pub fn reason_of_refusal(code: &str, message: &str) -> HoldReason {
-    // Business Central ends its messages with its own correlation id: noise here.
-    let told = message
-        .split("CorrelationId")
-        .next()
-        .unwrap_or_default()
-        .trim();
-    let told: String = told
-        .chars()
+pub fn reason_of_refusal(code: &str, message: &str, buyer: Option<&Personal>) -> HoldReason {
+    let code = plain(code, MOST_CODE);
+    // Business Central ends its messages with its own correlation id, and some with the value of a field.
+    let ends = ["CorrelationId", "Value:"];
+    let end = ends.iter().filter_map(|end| message.find(end)).min();
+    let told = plain(message[..end.unwrap_or(message.len())].trim(), MOST_TEXT);
+    let is_safe = OF_RECORDS.contains(&code.as_str()) && !is_about(buyer, &told);
+    let message = if is_safe {
+        format!("the ERP refuses the order: {told}")
+    } else {
+        format!(
+            "the ERP refuses the order with code {code}; why stands in its order buffer and is not repeated here, since it may be personal"
+        )
+    };
+    HoldReason::of_order(HoldKind::ErpRefused, code, message)
+}
+
+fn plain(text: &str, most: usize) -> String {
+    text.chars()
         .filter(|character| !character.is_control())
-        .take(250)
-        .collect();
-    HoldReason::of_order(
-        HoldKind::ErpRefused,
-        code,
-        format!("the ERP refuses the order: {told}"),
-    )
+        .take(most)
+        .collect()
+}
+
+/// Whether the text repeats something of the buyer's data.
+fn is_about(buyer: Option<&Personal>, text: &str) -> bool {
+    let Some(buyer) = buyer else { return false };
+    let text = text.to_lowercase();
+    let addresses = [&buyer.sell_to, &buyer.ship_to, &buyer.bill_to];
+    let of_addresses = addresses.into_iter().flatten().flat_map(|address| {
+        [
+            &address.name,
+            &address.name2,
+            &address.address_line1,
+            &address.address_line2,
+            &address.postal_code,
+            &address.city,
+            &address.state,
+            &address.contact_name,
+        ]
+    });
+    let own = [&buyer.email, &buyer.phone, &buyer.vat_registration_number];
+    let telling = |value: &&String| value.chars().count() >= TELLING;
+    of_addresses
+        .chain(own)
+        .filter(telling)
+        .any(|value| text.contains(&value.to_lowercase()))
 }
 
 /// As it stands in events and answers.
@@ -117,4 +168,57 @@ pub(super) fn read_document(document: Option<proto::ErpDocument>) -> Result<Docu
         row_version,
         posted_at: Timestamp::try_from(posted_at).map_err(Broken::of)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_contract::personal::v1::Address;
+
+    use super::*;
+
+    fn told(code: &str, message: &str) -> String {
+        let buyer = Personal {
+            sell_to: Some(Address {
+                name: "Erika Mustermann".into(),
+                city: "Köln".into(),
+                ..Address::default()
+            }),
+            email: "erika@example.com".into(),
+            ..Personal::default()
+        };
+        reason_of_refusal(code, message, Some(&buyer)).message
+    }
+
+    #[test]
+    fn what_the_erp_says_of_records_is_told() {
+        assert_eq!(
+            told(
+                "ITEM",
+                "The item 1896-S does not exist (line 1). CorrelationId: 1-2-3."
+            ),
+            "the ERP refuses the order: The item 1896-S does not exist (line 1)."
+        );
+    }
+
+    #[test]
+    fn what_the_erp_says_of_anything_else_stays_there() {
+        let kept = told("OTHER", "The email address \"x@\" is not valid.");
+        assert!(!kept.contains("x@") && kept.contains("OTHER"), "{kept}");
+    }
+
+    #[test]
+    fn a_text_that_repeats_something_of_the_buyer_stays_there_whatever_its_code() {
+        for message in [
+            "The customer ERIKA MUSTERMANN is blocked.",
+            "No tax for köln (line 1).",
+            "erika@example.com",
+        ] {
+            let kept = told("TAX", message);
+            assert!(!kept.contains(message), "{kept}");
+        }
+        assert_eq!(
+            told("CODE", "The code is too long. Value: Heidestraße 17"),
+            "the ERP refuses the order: The code is too long."
+        );
+    }
 }

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod bad_input;
+mod canary;
 mod faults;
 mod instance;
 mod newcomers;
