@@ -88,7 +88,7 @@ pub enum Observed {
     },
 }
 
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 pub enum ErpError {
     /// The ERP's business rules say no. Never retried blindly.
     #[error("the erp refuses: {message}")]

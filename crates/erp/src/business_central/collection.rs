@@ -1,6 +1,7 @@
 //! Reading collections: page by page, or all rows of given keys.
 
 use futures::{StreamExt, TryStreamExt, stream};
+use millrace_values::SystemId;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use url::Url;
@@ -14,7 +15,7 @@ use super::problem::Failure;
 use crate::{ErpError, Observed};
 
 /// Requests of one read that go side by side; the governor allows five in all.
-const SIDE_BY_SIDE: usize = 4;
+pub(crate) const SIDE_BY_SIDE: usize = 4;
 
 /// Who asks how.
 #[derive(Clone, Copy)]
@@ -88,21 +89,48 @@ pub(crate) fn guids(ids: impl IntoIterator<Item = Uuid>) -> Vec<Value> {
     ids.into_iter().map(Value::Guid).collect()
 }
 
-/// Reads a row; what cannot be read is told with its id, where it has one, and without its content.
-#[expect(
-    clippy::result_large_err,
-    reason = "the error is an observation like the others"
-)]
+/// A row that has another shape, by its id where it has one, and without its content.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable {
+    pub entity: &'static str,
+    pub system_id: Option<SystemId>,
+    pub reason: String,
+}
+
+impl From<Unreadable> for Observed {
+    fn from(unreadable: Unreadable) -> Self {
+        let Unreadable {
+            entity,
+            system_id,
+            reason,
+        } = unreadable;
+        Self::Unreadable {
+            entity,
+            system_id,
+            reason,
+        }
+    }
+}
+
 pub(crate) fn row<T: DeserializeOwned>(
     entity: &'static str,
     id_field: &str,
     raw: &RawValue,
-) -> Result<T, Observed> {
-    serde_json::from_str(raw.get()).map_err(|error| Observed::Unreadable {
+) -> Result<T, Unreadable> {
+    serde_json::from_str(raw.get()).map_err(|error| Unreadable {
         entity,
-        system_id: id_of(id_field, raw).map(millrace_values::SystemId),
+        system_id: id_of(id_field, raw).map(SystemId),
         reason: format!("the record has another shape, at column {}", error.column()),
     })
+}
+
+/// The rows of a page, each read once.
+pub(crate) fn rows<'a, T: DeserializeOwned>(
+    entity: &'static str,
+    id_field: &str,
+    raws: impl Iterator<Item = &'a RawValue>,
+) -> Vec<Result<T, Unreadable>> {
+    raws.map(|raw| row(entity, id_field, raw)).collect()
 }
 
 pub(crate) fn id_of(field: &str, raw: &RawValue) -> Option<Uuid> {

@@ -355,6 +355,23 @@ mod tests {
         governor.acquire(Priority::Live).await;
     }
 
+    #[tokio::test]
+    async fn where_nobody_is_before_it_a_request_goes_at_once() {
+        use futures::FutureExt;
+        let governor = Governor::new(5, 6000, Duration::from_secs(300));
+        // More than one turn against the priorities.
+        for _ in 0..20 {
+            for priority in [
+                Priority::Live,
+                Priority::Order,
+                Priority::Follow,
+                Priority::Bulk,
+            ] {
+                assert!(governor.acquire(priority).now_or_never().is_some());
+            }
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_full_read_leaves_a_place_for_an_order() {
         let governor = Governor::new(2, 6000, Duration::from_secs(300));

@@ -8,6 +8,7 @@ mod collection;
 mod companion;
 mod cursor;
 mod discovery;
+mod flights;
 mod governor;
 mod http;
 mod language;
@@ -53,11 +54,12 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 /// One company of one Business Central environment.
 pub struct BusinessCentral {
     settings: Settings,
-    http: Http,
+    http: Arc<Http>,
     governor: Governor,
     clock: Arc<dyn Clock>,
     ids: Ids,
     hints: Hints,
+    shared: companion::Shared,
     client_state: String,
     recent: Recent,
     tenant: tokio::sync::Mutex<Option<(Arc<Tenant>, Instant)>>,
@@ -87,7 +89,7 @@ impl BusinessCentral {
         settings::check(&settings)?;
         let limits = &settings.limits;
         let governor = Governor::new(limits.at_once, limits.requests, limits.window);
-        let http = Http::new(&settings, governor.clone(), ids.clone())?;
+        let http = Arc::new(Http::new(&settings, governor.clone(), ids.clone())?);
         Ok(Self {
             has_companion: AtomicBool::new(settings.level != Level::Standard),
             client_state: webhooks::client_state(
@@ -102,6 +104,7 @@ impl BusinessCentral {
             clock,
             ids,
             hints: Hints::default(),
+            shared: companion::Shared::default(),
             recent: Recent::default(),
             tenant: tokio::sync::Mutex::default(),
             locations: Mutex::default(),
@@ -158,6 +161,8 @@ impl BusinessCentral {
     fn companion<'a>(&'a self, tenant: &'a Tenant, page_size: u32) -> Option<CompanionLevel<'a>> {
         Some(CompanionLevel {
             http: &self.http,
+            shared: &self.shared,
+            hints_given: self.hints.given(),
             company: tenant.company,
             companion: tenant.companion.as_ref()?,
             page_size,

@@ -10,4 +10,5 @@ mod plans;
 mod refusals;
 mod scale;
 mod standard;
+mod together;
 mod world;

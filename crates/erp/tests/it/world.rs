@@ -38,7 +38,7 @@ pub async fn standard_world_with(change: impl FnOnce(&mut Settings)) -> World {
 
 pub async fn world_with(config: Config, change: impl FnOnce(&mut Settings)) -> World {
     let config = Config {
-        webhook_delay: Duration::from_millis(20),
+        webhook_delay: config.webhook_delay.min(Duration::from_millis(20)),
         ..config
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

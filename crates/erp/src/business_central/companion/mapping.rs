@@ -1,4 +1,4 @@
-//! From the companion's words to ours. A record that does not fit ours is [`Observed::Unreadable`], with a reason that
+//! From the companion's words to ours. A record that does not fit ours is [`crate::Observed::Unreadable`], with a reason that
 //! holds nothing personal.
 
 use std::fmt::Display;
@@ -57,8 +57,8 @@ pub(crate) fn item_kind(kind: &str) -> Result<ItemKind, Misfit> {
 }
 
 pub(crate) fn item(
-    row: &ItemRow,
-    variants: &[VariantRow],
+    row: ItemRow,
+    variants: Vec<VariantRow>,
     changed_by: Option<&str>,
 ) -> Result<ItemObserved, Misfit> {
     let mut modified_at = time(&row.last_modified_date_time)?;
@@ -68,7 +68,7 @@ pub(crate) fn item(
         observed.push(VariantObserved {
             system_id: id(variant.system_id)?,
             code: VariantCode::parse(&variant.code).map_err(misfit)?,
-            description: variant.description.clone(),
+            description: variant.description,
             blocked: variant.blocked,
             sales_blocked: variant.sales_blocked,
         });
@@ -76,15 +76,15 @@ pub(crate) fn item(
     Ok(ItemObserved {
         system_id: id(row.system_id)?,
         number: Sku::parse(&row.number).map_err(misfit)?,
-        display_name: row.display_name.clone(),
-        display_name2: row.display_name2.clone(),
+        display_name: row.display_name,
+        display_name2: row.display_name2,
         kind: item_kind(&row.kind)?,
         blocked: row.blocked,
         sales_blocked: row.sales_blocked,
-        gtin: row.gtin.clone(),
+        gtin: row.gtin,
         base_unit: UnitCode::parse_optional(&row.base_unit_of_measure_code).map_err(misfit)?,
-        category_code: row.item_category_code.clone(),
-        tax_group_code: row.tax_group_code.clone(),
+        category_code: row.item_category_code,
+        tax_group_code: row.tax_group_code,
         variants: observed,
         modified_at,
         modified_by: changed_by
@@ -97,7 +97,7 @@ pub(crate) fn item(
 /// Prices for a single customer are no prices of a shop and left out.
 pub(crate) fn prices(
     row: &ItemRow,
-    lines: &[PriceRow],
+    lines: Vec<PriceRow>,
     local: Currency,
 ) -> Result<PricesObserved, Misfit> {
     let mut modified_at = time(&row.last_modified_date_time)?;
@@ -136,7 +136,7 @@ pub(crate) fn prices(
     })
 }
 
-fn price_line(row: &PriceRow) -> Result<Option<PriceLine>, Misfit> {
+fn price_line(row: PriceRow) -> Result<Option<PriceLine>, Misfit> {
     let group = match &*member(&row.source_type) {
         "All Customers" => None,
         "Customer Price Group" => Some(PriceGroup::parse(&row.source_number).map_err(misfit)?),
@@ -153,7 +153,7 @@ fn price_line(row: &PriceRow) -> Result<Option<PriceLine>, Misfit> {
         line_discount: Percentage::new(row.line_discount_percent.0).map_err(misfit)?,
         valid_from: day(row.starting_date),
         valid_until: day(row.ending_date),
-        price_list: row.price_list_code.clone(),
+        price_list: row.price_list_code,
     }))
 }
 
@@ -256,8 +256,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::Observed;
-    use crate::business_central::collection::row;
+    use crate::business_central::collection::{Unreadable, row};
 
     fn item_row(change: Value) -> ItemRow {
         let mut record = json!({
@@ -295,27 +294,27 @@ mod tests {
     #[test]
     fn an_item_of_a_kind_that_is_not_known_cannot_be_read() {
         assert_eq!(
-            item(&item_row(json!({})), &[], None).unwrap().kind,
+            item(item_row(json!({})), vec![], None).unwrap().kind,
             ItemKind::NonInventory
         );
-        assert!(item(&item_row(json!({ "type": "Robot" })), &[], None).is_err());
+        assert!(item(item_row(json!({ "type": "Robot" })), vec![], None).is_err());
     }
 
     #[test]
     fn an_item_without_a_number_cannot_be_read() {
         assert_eq!(
-            item(&item_row(json!({ "number": "" })), &[], None),
+            item(item_row(json!({ "number": "" })), vec![], None),
             Err("item number is empty".into())
         );
     }
 
     #[test]
     fn the_price_on_the_card_is_per_sales_unit_and_zero_is_none() {
-        let observed = prices(&item_row(json!({})), &[], euro()).unwrap();
+        let observed = prices(&item_row(json!({})), vec![], euro()).unwrap();
         assert_eq!(observed.lines[0].unit.as_ref().unwrap().as_str(), "BOX");
         assert_eq!(observed.lines[0].price.value().to_string(), "12.34567");
         assert!(
-            prices(&item_row(json!({ "unitPrice": 0 })), &[], euro())
+            prices(&item_row(json!({ "unitPrice": 0 })), vec![], euro())
                 .unwrap()
                 .lines
                 .is_empty()
@@ -324,10 +323,10 @@ mod tests {
 
     #[test]
     fn a_price_for_one_customer_is_no_price_of_a_shop() {
-        let lines = [price_row(
+        let lines = vec![price_row(
             json!({ "sourceType": "Customer", "sourceNumber": "10000" }),
         )];
-        let observed = prices(&item_row(json!({ "unitPrice": 0 })), &lines, euro()).unwrap();
+        let observed = prices(&item_row(json!({ "unitPrice": 0 })), lines, euro()).unwrap();
         assert!(observed.lines.is_empty());
     }
 
@@ -335,7 +334,7 @@ mod tests {
     fn the_empty_date_is_for_ever_and_the_prices_are_as_young_as_the_youngest() {
         let observed = prices(
             &item_row(json!({ "unitPrice": 0 })),
-            &[price_row(json!({}))],
+            vec![price_row(json!({}))],
             euro(),
         )
         .unwrap();
@@ -351,11 +350,11 @@ mod tests {
 
     #[test]
     fn one_price_that_cannot_be_read_leaves_the_others_as_they_were_told() {
-        let lines = [
+        let lines = vec![
             price_row(json!({})),
             price_row(json!({ "unitPrice": 1.234567 })),
         ];
-        assert!(prices(&item_row(json!({})), &lines, euro()).is_err());
+        assert!(prices(&item_row(json!({})), lines, euro()).is_err());
     }
 
     #[test]
@@ -363,7 +362,7 @@ mod tests {
         let record =
             r#"{"systemId":"5d115c9c-44e3-ea11-bb43-000d3a2feca1","number":["Erika Mustermann"]}"#;
         let raw = serde_json::value::RawValue::from_string(record.into()).unwrap();
-        let Err(Observed::Unreadable {
+        let Err(Unreadable {
             system_id, reason, ..
         }) = row::<CustomerRow>("customer", "systemId", &raw)
         else {

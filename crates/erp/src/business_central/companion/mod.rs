@@ -2,36 +2,35 @@
 //! tells of deletions and renames. The queue carries keys; what stands under them is read again, so a repeat is harmless
 //! and an unknown kind of change is one more reason to look.
 
+mod items;
 pub(super) mod mapping;
 mod orders;
+mod queue;
 mod rows;
 mod shelf;
 mod stock_now;
 mod touched;
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use millrace_values::{Currency, LocationCode, Sku, SystemId, UnitCode};
-use serde::de::DeserializeOwned;
+use millrace_values::{LocationCode, SystemId};
 use serde_json::value::RawValue;
 use url::Url;
 use uuid::Uuid;
 
-use self::mapping::Misfit;
-use self::rows::{
-    ChangeEntry, CustomerRow, FigureRow, ItemRow, PriceRow, StatusEntry, VariantRow, Window,
-};
+use self::items::{Belongings, page_of};
+pub(super) use self::queue::Shared;
+use self::queue::usable;
+use self::rows::{CustomerRow, ItemRow, StatusEntry, Window};
 use self::shelf::Shelf;
-use self::touched::{Touched, touched};
-use super::collection::{Reader, guids, id_of, row};
+use self::touched::Touched;
+use super::collection::{Reader, Unreadable, guids, id_of, row, rows};
 use super::cursor::{At, Place, resync};
 use super::discovery::{self, Companion};
 use super::governor::Priority;
 use super::http::Http;
 use super::odata::Query;
-use crate::master::PricesObserved;
-use crate::stock::StockObserved;
 use crate::{ErpError, Flow, Observed, Page};
 
 /// Entries of one look at the queue: bounds what one step reads again.
@@ -40,7 +39,10 @@ const STATUS_ENTRIES: u32 = 500;
 
 /// One company with the companion.
 pub(crate) struct CompanionLevel<'a> {
-    pub http: &'a Http,
+    pub http: &'a Arc<Http>,
+    pub shared: &'a Shared,
+    /// When this read began: what was hinted at later is no business of it.
+    pub hints_given: u64,
     pub company: Uuid,
     pub companion: &'a Companion,
     pub page_size: u32,
@@ -115,29 +117,26 @@ impl CompanionLevel<'_> {
         next: Option<&str>,
     ) -> Result<Page, ErpError> {
         let reader = self.reader(Priority::Bulk);
-        let page = if flow == Flow::Customers {
+        let set = if flow == Flow::Customers {
             "customers"
         } else {
             "items"
         };
-        let (rows, _) = reader.page_at(self.url(page), next).await?;
+        let (page, _) = reader.page_at(self.url(set), next).await?;
+        let raws = page.value.iter().map(|raw| &**raw);
         let observations = match flow {
-            Flow::Customers => rows.value.iter().map(|raw| observe_customer(raw)).collect(),
+            Flow::Customers => rows("customer", "systemId", raws)
+                .into_iter()
+                .map(observe_customer)
+                .collect(),
             Flow::Items | Flow::Prices | Flow::Stock | Flow::Documents => {
-                let children = match flow {
-                    Flow::Items => owners_of_variants(&rows.value),
-                    _ => rows
-                        .value
-                        .iter()
-                        .filter_map(|raw| id_of("systemId", raw))
-                        .collect(),
-                };
-                let children = self.children(&reader, flow, &children).await?;
-                self.observe(flow, &rows.value, children, &Touched::default())
+                let items = rows("item", "systemId", raws);
+                let belongings = self.belongings(&reader, flow, &items).await?;
+                self.observe(flow, items, belongings, &Touched::default())
             }
         };
-        let last = rows.next.is_none();
-        let at = match rows.next {
+        let last = page.next.is_none();
+        let at = match page.next {
             Some(link) => At::Full {
                 boundary,
                 next: Some(link),
@@ -156,229 +155,36 @@ impl CompanionLevel<'_> {
         })
     }
 
-    async fn window<E: DeserializeOwned>(
-        &self,
-        place: &Place,
-        page: &str,
-        after: i64,
-        expand: String,
-    ) -> Result<Window<E>, ErpError> {
-        let url = Query::new()
-            .expand(expand)
-            .on(self.url(&format!("{page}({after})")));
-        let window: Window<E> = self.http.get(url, Priority::Follow).await?;
-        if place.epoch != Some(window.epoch) {
-            return Err(resync("the row versions have begun anew"));
-        }
-        match window.state.as_str() {
-            "ok" => Ok(window),
-            "expired" => Err(resync("the queue no longer reaches back to the cursor")),
-            _ => Err(resync("the cursor is ahead of the queue")),
-        }
-    }
-
-    async fn queue(&self, flow: Flow, place: &Place, after: i64) -> Result<Page, ErpError> {
-        let window: Window<ChangeEntry> = self
-            .window(
-                place,
-                "changeWindows",
-                after,
-                format!("entries($top={ENTRIES})"),
-            )
-            .await?;
-        let mut touched = touched(flow, &window.entries);
-        touched.boundary = Some(window.boundary);
-        if touched.everything {
-            let at = At::Full {
-                boundary: window.boundary,
-                next: None,
-            };
-            return Ok(Page {
-                more: true,
-                ..nothing(place.at(at))
-            });
-        }
-        let next = place.at(At::Queue {
-            after: window.upper_bound.max(after),
-        });
-        if touched.ids.is_empty() {
-            return Ok(Page {
-                more: window.has_more,
-                ..nothing(next)
-            });
-        }
-        let reader = self.reader(Priority::Follow);
-        let keys = guids(touched.ids.iter().copied());
-        let observations = if flow == Flow::Customers {
-            let rows = reader
-                .of_keys(&self.url("customers"), "systemId", &keys, &Query::new())
-                .await?;
-            let observed: Vec<Observed> = rows.iter().map(|raw| observe_customer(raw)).collect();
-            let gone = touched
-                .missing_from(&rows)
-                .map(|id| Observed::CustomerGone(SystemId(id)));
-            observed.into_iter().chain(gone).collect()
-        } else {
-            let url = self.url("items");
-            let query = Query::new();
-            let (rows, children) = futures::try_join!(
-                reader.of_keys(&url, "systemId", &keys, &query),
-                self.children(&reader, flow, &touched.ids),
-            )?;
-            self.observe(flow, &rows, children, &touched)
-        };
-        Ok(Page {
-            observations,
-            more: window.has_more,
-            ..nothing(next)
-        })
-    }
-
-    /// What belongs to the items: variants, price lines or figures.
-    async fn children(
+    async fn belongings(
         &self,
         reader: &Reader<'_>,
         flow: Flow,
-        items: &[Uuid],
-    ) -> Result<HashMap<Uuid, Vec<Box<RawValue>>>, ErpError> {
-        let page = match flow {
-            Flow::Items => "itemVariants",
-            Flow::Prices => "priceLines",
-            Flow::Stock => "stockFigures",
-            Flow::Customers | Flow::Documents => return Ok(HashMap::new()),
-        };
-        let rows = reader
-            .of_keys(
-                &self.url(page),
-                "itemId",
-                &guids(items.iter().copied()),
-                &Query::new(),
-            )
+        items: &[Result<ItemRow, Unreadable>],
+    ) -> Result<Belongings, ErpError> {
+        // A full read asks for variants only where there are some: most items have none.
+        let owners = items
+            .iter()
+            .flatten()
+            .filter(|item| flow != Flow::Items || item.has_variants)
+            .map(|item| item.system_id);
+        let url = self.url(page_of(flow));
+        let raws = reader
+            .of_keys(&url, "itemId", &guids(owners), &Query::new())
             .await?;
-        let mut by_item: HashMap<Uuid, Vec<Box<RawValue>>> = HashMap::new();
-        for raw in rows {
-            if let Some(item) = id_of("itemId", &raw) {
-                by_item.entry(item).or_default().push(raw);
-            }
-        }
-        Ok(by_item)
-    }
-
-    fn observe(
-        &self,
-        flow: Flow,
-        items: &[Box<RawValue>],
-        mut children: HashMap<Uuid, Vec<Box<RawValue>>>,
-        touched: &Touched,
-    ) -> Vec<Observed> {
-        let mut observations = Vec::with_capacity(items.len());
-        for raw in items {
-            let item: ItemRow = match row("item", "systemId", raw) {
-                Ok(item) => item,
-                Err(unreadable) => {
-                    observations.push(unreadable);
-                    continue;
-                }
-            };
-            let own = children.remove(&item.system_id).unwrap_or_default();
-            observations.push(self.observe_item(flow, &item, &own, touched));
-        }
-        observations.extend(
-            touched
-                .missing_from(items)
-                .filter_map(|id| self.gone(flow, id, touched)),
-        );
-        observations
-    }
-
-    fn observe_item(
-        &self,
-        flow: Flow,
-        item: &ItemRow,
-        own: &[Box<RawValue>],
-        touched: &Touched,
-    ) -> Observed {
-        let by = touched.by.get(&item.system_id).map(String::as_str);
-        let observed = match flow {
-            Flow::Items => parts::<VariantRow>(own)
-                .and_then(|variants| mapping::item(item, &variants, by))
-                .map(Observed::Item),
-            Flow::Prices => parts::<PriceRow>(own)
-                .and_then(|lines| mapping::prices(item, &lines, self.local_currency()))
-                .map(Observed::Prices),
-            Flow::Stock | Flow::Customers | Flow::Documents => parts::<FigureRow>(own)
-                .and_then(|figures| {
-                    shelf::stock(self.shelf(item, touched)?, &figures, self.blank_location)
-                })
-                .map(Observed::Stock),
-        };
-        let entity = match flow {
-            Flow::Items | Flow::Customers | Flow::Documents => "item",
-            Flow::Prices => "prices",
-            Flow::Stock => "stock",
-        };
-        observed.unwrap_or_else(|reason| Observed::Unreadable {
-            entity,
-            system_id: Some(SystemId(item.system_id)),
-            reason,
-        })
-    }
-
-    fn shelf(&self, item: &ItemRow, touched: &Touched) -> Result<Shelf, Misfit> {
-        Ok(Shelf {
-            item: mapping::id(item.system_id)?,
-            number: Sku::parse(&item.number).map_err(|error| error.to_string())?,
-            unit: UnitCode::parse_optional(&item.base_unit_of_measure_code)
-                .map_err(|error| error.to_string())?,
-            looked_at: millrace_values::Timestamp(self.now),
-            // Item and figures are read side by side here: only what was committed before both is surely contained.
-            boundary: u64::try_from(touched.boundary.unwrap_or(item.boundary)).ok(),
-        })
-    }
-
-    fn gone(&self, flow: Flow, id: Uuid, touched: &Touched) -> Option<Observed> {
-        let item = SystemId(id);
-        let at = millrace_values::Timestamp(self.now);
-        match flow {
-            Flow::Items => Some(Observed::ItemGone(item)),
-            Flow::Prices => Some(Observed::Prices(PricesObserved {
-                item,
-                number: None,
-                lines: Vec::new(),
-                modified_at: at,
-            })),
-            Flow::Stock => {
-                let number = Sku::parse(touched.number.get(&id)?).ok()?;
-                let figures = Vec::new();
-                Some(Observed::Stock(StockObserved {
-                    item,
-                    number,
-                    unit: None,
-                    figures,
-                    as_of: at,
-                    boundary: touched
-                        .boundary
-                        .and_then(|boundary| u64::try_from(boundary).ok()),
-                }))
-            }
-            Flow::Customers | Flow::Documents => None,
-        }
-    }
-
-    fn local_currency(&self) -> Currency {
-        self.companion.local_currency
+        Ok(Belongings::read(flow, raws.iter().map(|raw| &**raw)))
     }
 
     async fn status(&self, place: &Place, after: i64) -> Result<Page, ErpError> {
         let expand = format!("entries($top={STATUS_ENTRIES};$expand=lines)");
-        let window: Window<Box<RawValue>> =
-            self.window(place, "statusWindows", after, expand).await?;
+        let url = self.window_url("statusWindows", after, expand);
+        let window: Window<Box<RawValue>> = self.http.get(url, Priority::Follow).await?;
+        usable(&window, place)?;
         let mut observations = Vec::with_capacity(window.entries.len());
         for raw in &window.entries {
             let entry: StatusEntry = match row("document", "documentId", raw) {
                 Ok(entry) => entry,
                 Err(unreadable) => {
-                    observations.push(unreadable);
+                    observations.push(unreadable.into());
                     continue;
                 }
             };
@@ -423,33 +229,10 @@ impl CompanionLevel<'_> {
     }
 }
 
-/// A full read asks for variants only where there are some: most items have none.
-fn owners_of_variants(items: &[Box<RawValue>]) -> Vec<Uuid> {
-    let read = items
-        .iter()
-        .filter_map(|raw| serde_json::from_str::<ItemRow>(raw.get()).ok());
-    read.filter(|item| item.has_variants)
-        .map(|item| item.system_id)
-        .collect()
-}
-
-/// All of an item's rows, or none: one that is left out would be taken for deleted.
-fn parts<T: DeserializeOwned>(rows: &[Box<RawValue>]) -> Result<Vec<T>, Misfit> {
-    rows.iter()
-        .map(|raw| serde_json::from_str(raw.get()))
-        .collect::<Result<_, _>>()
-        .map_err(|error| {
-            format!(
-                "a record of this item has another shape, at column {}",
-                error.column()
-            )
-        })
-}
-
-fn observe_customer(raw: &RawValue) -> Observed {
-    let customer: CustomerRow = match row("customer", "systemId", raw) {
+fn observe_customer(row: Result<CustomerRow, Unreadable>) -> Observed {
+    let customer = match row {
         Ok(customer) => customer,
-        Err(unreadable) => return unreadable,
+        Err(unreadable) => return unreadable.into(),
     };
     let system_id = Some(SystemId(customer.system_id));
     mapping::customer(customer).map_or_else(

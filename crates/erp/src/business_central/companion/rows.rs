@@ -56,6 +56,7 @@ pub(crate) struct ItemRow {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct VariantRow {
     pub system_id: Uuid,
+    pub item_id: Uuid,
     pub code: String,
     pub description: String,
     pub blocked: bool,
@@ -66,6 +67,7 @@ pub(crate) struct VariantRow {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PriceRow {
+    pub item_id: Uuid,
     pub price_list_code: String,
     pub source_type: String,
     pub source_number: String,

@@ -2,42 +2,76 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::rows::ChangeEntry;
+use super::rows::{ChangeEntry, CustomerRow, ItemRow, Window};
 use crate::Flow;
-use crate::business_central::collection::id_of;
+use crate::business_central::collection::Unreadable;
 
 /// Records to read again, each once, in the order of their last change.
 #[derive(Default)]
-pub(crate) struct Touched {
+pub(crate) struct Touched<'a> {
     pub ids: Vec<Uuid>,
-    pub by: HashMap<Uuid, String>,
-    pub number: HashMap<Uuid, String>,
+    last: HashMap<Uuid, &'a ChangeEntry>,
     /// Everything below it was committed before the records were read again.
     pub boundary: Option<i64>,
     /// A location was renamed or deleted: every figure may have changed.
     pub everything: bool,
 }
 
-impl Touched {
-    pub fn missing_from(&self, rows: &[Box<RawValue>]) -> impl Iterator<Item = Uuid> {
+/// A record of its own, not one that belongs to another.
+pub(crate) trait Record {
+    fn system_id(&self) -> Uuid;
+}
+
+impl Record for ItemRow {
+    fn system_id(&self) -> Uuid {
+        self.system_id
+    }
+}
+
+impl Record for CustomerRow {
+    fn system_id(&self) -> Uuid {
+        self.system_id
+    }
+}
+
+impl Touched<'_> {
+    /// A record that is there and cannot be read is not missing.
+    pub fn missing_from<T: Record>(
+        &self,
+        rows: &[Result<T, Unreadable>],
+    ) -> impl Iterator<Item = Uuid> {
         let found: HashSet<Uuid> = rows
             .iter()
-            .filter_map(|raw| id_of("systemId", raw))
+            .filter_map(|row| match row {
+                Ok(record) => Some(record.system_id()),
+                Err(unreadable) => unreadable.system_id.map(|id| id.0),
+            })
             .collect();
         self.ids
             .iter()
             .copied()
             .filter(move |id| !found.contains(id))
     }
+
+    pub fn by(&self, id: Uuid) -> Option<&str> {
+        Some(&self.last.get(&id)?.changed_by)
+    }
+
+    /// The number of the item that changed, or that what changed belongs to.
+    pub fn number(&self, id: Uuid) -> Option<String> {
+        Some(first_part(&self.last.get(&id)?.primary_key))
+    }
 }
 
-pub(crate) fn touched(flow: Flow, entries: &[ChangeEntry]) -> Touched {
-    let mut touched = Touched::default();
-    let mut last: HashMap<Uuid, usize> = HashMap::new();
-    for (place, entry) in entries.iter().enumerate() {
+pub(crate) fn touched(flow: Flow, window: &Window<ChangeEntry>) -> Touched<'_> {
+    let mut touched = Touched {
+        boundary: Some(window.boundary),
+        ..Touched::default()
+    };
+    let mut places: HashMap<Uuid, usize> = HashMap::new();
+    for (place, entry) in window.entries.iter().enumerate() {
         let id = match (flow, entry.entity.as_str()) {
             (Flow::Items | Flow::Prices | Flow::Stock, "item") | (Flow::Customers, "customer") => {
                 entry.system_id
@@ -55,12 +89,11 @@ pub(crate) fn touched(flow: Flow, entries: &[ChangeEntry]) -> Touched {
         if id.is_nil() {
             continue;
         }
-        last.insert(id, place);
-        touched.by.insert(id, entry.changed_by.clone());
-        touched.number.insert(id, first_part(&entry.primary_key));
+        places.insert(id, place);
+        touched.last.insert(id, entry);
     }
-    touched.ids = last.keys().copied().collect();
-    touched.ids.sort_by_key(|id| last[id]);
+    touched.ids = places.keys().copied().collect();
+    touched.ids.sort_by_key(|id| places[id]);
     touched
 }
 
@@ -99,34 +132,47 @@ mod tests {
         }
     }
 
+    fn window(entries: impl Into<Vec<ChangeEntry>>) -> Window<ChangeEntry> {
+        Window {
+            state: "ok".into(),
+            boundary: 7,
+            upper_bound: 6,
+            has_more: false,
+            epoch: Uuid::nil(),
+            entries: entries.into(),
+        }
+    }
+
     #[test]
     fn an_item_changed_often_is_read_once_at_its_last_place() {
-        let entries = [
+        let window = window([
             entry("item", "modified", 1, 0, "A"),
             entry("item", "modified", 2, 0, "B"),
             entry("itemVariant", "created", 9, 1, "A,OAK"),
-        ];
+        ]);
         assert_eq!(
-            touched(Flow::Items, &entries).ids,
+            touched(Flow::Items, &window).ids,
             [Uuid::from_u128(2), Uuid::from_u128(1)]
         );
     }
 
     #[test]
     fn a_price_line_does_not_touch_the_item_flow() {
-        let entries = [
+        let window = window([
             entry("priceLine", "modified", 7, 1, "RETAIL,10000"),
             entry("stock", "modified", 1, 1, "A,,MAIN"),
-        ];
-        assert!(touched(Flow::Items, &entries).ids.is_empty());
-        assert_eq!(touched(Flow::Prices, &entries).ids, [Uuid::from_u128(1)]);
-        assert_eq!(touched(Flow::Stock, &entries).ids, [Uuid::from_u128(1)]);
+        ]);
+        assert!(touched(Flow::Items, &window).ids.is_empty());
+        assert_eq!(touched(Flow::Prices, &window).ids, [Uuid::from_u128(1)]);
+        assert_eq!(touched(Flow::Stock, &window).ids, [Uuid::from_u128(1)]);
     }
 
     #[test]
     fn a_renamed_location_makes_all_figures_be_read_again() {
-        assert!(touched(Flow::Stock, &[entry("location", "renamed", 3, 0, "EAST")]).everything);
-        assert!(!touched(Flow::Stock, &[entry("location", "modified", 3, 0, "EAST")]).everything);
+        let renamed = window([entry("location", "renamed", 3, 0, "EAST")]);
+        assert!(touched(Flow::Stock, &renamed).everything);
+        let modified = window([entry("location", "modified", 3, 0, "EAST")]);
+        assert!(!touched(Flow::Stock, &modified).everything);
     }
 
     #[test]

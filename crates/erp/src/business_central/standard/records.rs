@@ -171,7 +171,7 @@ fn observe<T: DeserializeOwned>(
 ) -> Observed {
     let record = match row(entity, "id", raw) {
         Ok(record) => record,
-        Err(unreadable) => return unreadable,
+        Err(unreadable) => return unreadable.into(),
     };
     read(record).unwrap_or_else(|reason| Observed::Unreadable {
         entity,

@@ -9,6 +9,7 @@ mod receiver;
 mod subscriptions;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 
@@ -27,26 +28,43 @@ const FLOWS: [Flow; 5] = [
 
 /// One counter per flow; it moves when something hints that the flow has news.
 #[derive(Debug)]
-pub(crate) struct Hints(HashMap<Flow, watch::Sender<u64>>);
+pub(crate) struct Hints {
+    flows: HashMap<Flow, watch::Sender<u64>>,
+    given: AtomicU64,
+}
 
 impl Default for Hints {
     fn default() -> Self {
-        Self(
-            FLOWS
+        Self {
+            flows: FLOWS
                 .into_iter()
                 .map(|flow| (flow, watch::Sender::new(0)))
                 .collect(),
-        )
+            given: AtomicU64::new(0),
+        }
     }
 }
 
 impl Hints {
     pub fn of(&self, flow: Flow) -> watch::Receiver<u64> {
-        self.0[&flow].subscribe()
+        self.flows[&flow].subscribe()
     }
 
-    pub fn give(&self, flow: Flow) {
-        self.0[&flow].send_modify(|count| *count = count.wrapping_add(1));
+    /// One hint for all these flows: they may look together.
+    pub fn give(&self, flows: &[Flow]) {
+        if flows.is_empty() {
+            return;
+        }
+        // Before anybody wakes: who was woken must not find the number from before his hint.
+        self.given.fetch_add(1, Ordering::SeqCst);
+        for flow in flows {
+            self.flows[flow].send_modify(|count| *count = count.wrapping_add(1));
+        }
+    }
+
+    /// How many were given so far, whatever for.
+    pub fn given(&self) -> u64 {
+        self.given.load(Ordering::SeqCst)
     }
 }
 
@@ -76,6 +94,20 @@ pub(crate) fn flows_of(resource: &str) -> &'static [Flow] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hint_for_many_flows_is_one_and_counted_before_it_is_seen() {
+        let hints = Hints::default();
+        let mut stock = hints.of(Flow::Stock);
+        hints.give(&[]);
+        assert_eq!(hints.given(), 0);
+        hints.give(&FLOWS);
+        assert!(stock.has_changed().unwrap());
+        stock.borrow_and_update();
+        hints.give(&[Flow::Customers]);
+        assert!(!stock.has_changed().unwrap());
+        assert_eq!(hints.given(), 2);
+    }
 
     #[test]
     fn a_resource_names_its_flows() {

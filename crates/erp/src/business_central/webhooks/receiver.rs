@@ -15,6 +15,7 @@ use subtle::ConstantTimeEq;
 use tracing::debug;
 
 use super::flows_of;
+use crate::Flow;
 use crate::business_central::BusinessCentral;
 
 /// BC's own limit is far below; more is not from BC.
@@ -90,12 +91,20 @@ async fn take(
     if notifications.is_empty() {
         shared.receiver.ignored.fetch_add(1, Ordering::Relaxed);
     }
+    // All that one call tells is one hint, so that the flows look together and once.
+    let mut told: Vec<Vec<Flow>> = vec![Vec::new(); shared.erps.len()];
     for notification in &notifications {
-        match shared.erps.iter().find(|erp| is_ours(erp, notification)) {
+        match shared
+            .erps
+            .iter()
+            .position(|erp| is_ours(erp, notification))
+        {
             Some(erp) => {
                 shared.receiver.taken.fetch_add(1, Ordering::Relaxed);
                 for flow in flows_of(&notification.resource) {
-                    erp.hints.give(*flow);
+                    if !told[erp].contains(flow) {
+                        told[erp].push(*flow);
+                    }
                 }
             }
             None => {
@@ -103,6 +112,9 @@ async fn take(
                 debug!("a notification with a foreign client state is ignored");
             }
         }
+    }
+    for (erp, flows) in shared.erps.iter().zip(&told) {
+        erp.hints.give(flows);
     }
     StatusCode::OK.into_response()
 }

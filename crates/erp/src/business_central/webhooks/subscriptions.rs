@@ -134,9 +134,7 @@ impl BusinessCentral {
             ))
             .await?;
         info!(erp = %self.settings.code, resource = wanted.resource, "webhook subscribed");
-        for flow in flows_of(&wanted.resource) {
-            self.hints.give(*flow);
-        }
+        self.hints.give(flows_of(&wanted.resource));
         Ok(())
     }
 
