@@ -102,7 +102,7 @@ async fn step(
         .into_iter()
         .filter(|event| event.event.kind != LEASE_TAKEN)
         .collect();
-    let mut tx = database.begin().await?;
+    let mut tx = database.begin_derived().await?;
     if !advance(&mut tx, name, before, after).await? {
         // Another process was quicker; look again.
         return Ok(PAGE);

@@ -179,6 +179,8 @@ impl Settings {
         java.args([
             heap,
             "-XX:+UseSerialGC",
+            // It lives for minutes beside what is tested, on the same two cores: the second compiler would take more than it gives.
+            "-XX:TieredStopAtLevel=1",
             "-Djava.awt.headless=true",
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
         ]);

@@ -165,7 +165,7 @@ impl Bench {
     }
 
     async fn begin<'a>(&'a self, appended: &'a Appended) -> Result<Filling<'a>, StoreError> {
-        let tx = self.database.begin().await?;
+        let tx = self.database.begin_derived().await?;
         let now = self.database.clock().now();
         Ok(Filling {
             bench: self,

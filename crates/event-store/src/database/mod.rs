@@ -26,6 +26,7 @@ pub(crate) use place::{Hold, PostgresPlace, SqlitePlace};
 
 pub use cursor::{load_cursor, save_cursor};
 pub use migrations::{Migrations, Pending};
+use tx::Durability;
 pub use tx::Tx;
 
 /// Where a service keeps what it knows.
@@ -232,7 +233,17 @@ impl Database {
     /// # Errors
     /// The database is away.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        tx::begin(&self.0.pool, self.0.place.turns()).await
+        tx::begin(&self.0.pool, self.0.place.turns(), Durability::Kept).await
+    }
+
+    /// Begins a transaction of what is derived from a log or topic, together with how far it has been derived. In PostgreSQL its
+    /// commit does not wait for the disk: when the server's machine dies, the rows and the position go back together, and what is
+    /// missing is derived again. Nothing that exists only here may stand in it.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn begin_derived(&self) -> Result<Tx, StoreError> {
+        tx::begin(&self.0.pool, self.0.place.turns(), Durability::Derived).await
     }
 
     /// Readiness: does the database answer?

@@ -15,12 +15,29 @@ pub struct Tx {
     _turn: Option<OwnedMutexGuard<()>>,
 }
 
-pub(super) async fn begin(pool: &AnyPool, turns: Option<&Turns>) -> Result<Tx, StoreError> {
+/// What may become of a transaction when the database's machine dies right after its commit was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    Kept,
+    /// It may be gone, whole: everything in it is derived and will be derived again.
+    Derived,
+}
+
+pub(super) async fn begin(
+    pool: &AnyPool,
+    turns: Option<&Turns>,
+    durability: Durability,
+) -> Result<Tx, StoreError> {
     let Some(turns) = turns else {
-        return Ok(Tx {
-            inner: pool.begin().await?,
-            _turn: None,
-        });
+        let inner = match durability {
+            Durability::Kept => pool.begin().await?,
+            // In one go, so that it costs no round trip.
+            Durability::Derived => {
+                pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off")
+                    .await?
+            }
+        };
+        return Ok(Tx { inner, _turn: None });
     };
     let queued = turns.queue.lock().await;
     // The connection first: who waits for one must not hold up the log.
