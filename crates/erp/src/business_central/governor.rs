@@ -28,7 +28,10 @@ const CLASSES: usize = 4;
 const TURN: u64 = 8;
 /// After this many answers without a 429 one more request at once is tried again.
 const CALM: u32 = 20;
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Of our own backoff.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+/// Longer than BC's window of requests: what asks for more is a mistake.
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
 /// Figures for `/metrics`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -149,14 +152,22 @@ impl Governor {
         let backoff = Duration::from_millis(500).saturating_mul(1 << state.streak.min(7));
         let pause = match retry_after {
             // A little more than asked for, not all at the same moment.
-            Some(wanted) => wanted + Duration::from_millis(250).mul_f64(jitter),
-            None => backoff.mul_f64(0.5 + jitter / 2.0),
+            Some(wanted) => wanted.min(LONGEST_PAUSE) + Duration::from_millis(250).mul_f64(jitter),
+            None => backoff.mul_f64(0.5 + jitter / 2.0).min(LONGEST_BACKOFF),
         };
-        let pause = pause.min(LONGEST_PAUSE);
         state.streak += 1;
         let until = Instant::now() + pause;
         state.paused_until = Some(state.paused_until.map_or(until, |paused| paused.max(until)));
         pause
+    }
+
+    /// How long nobody may go, because BC said so.
+    #[must_use]
+    pub fn pause(&self) -> Duration {
+        let paused_until = self.lock().paused_until;
+        paused_until.map_or(Duration::ZERO, |until| {
+            until.saturating_duration_since(Instant::now())
+        })
     }
 
     /// BC answered; it is not overloaded by us.
@@ -464,6 +475,29 @@ mod tests {
         let began = Instant::now();
         drop(governor.acquire(Priority::Live).await);
         assert!(began.elapsed() >= Duration::from_secs(7));
+    }
+
+    /// A window of BC is five minutes long.
+    #[tokio::test(start_paused = true)]
+    async fn a_long_pause_is_kept_as_it_was_told() {
+        let governor = Governor::new(5, 6000, Duration::from_secs(300));
+        governor.throttled(Some(Duration::from_secs(290)), 0.0);
+        assert_eq!(governor.pause(), Duration::from_secs(290));
+        let began = Instant::now();
+        drop(governor.acquire(Priority::Live).await);
+        assert!(began.elapsed() >= Duration::from_secs(290));
+        assert_eq!(governor.pause(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_that_cannot_be_meant_ends_and_our_own_stay_short() {
+        let governor = Governor::new(5, 6000, Duration::from_secs(300));
+        let told = governor.throttled(Some(Duration::from_secs(7 * 24 * 3600)), 0.0);
+        assert_eq!(told, Duration::from_secs(600));
+        for _ in 0..20 {
+            let own = governor.throttled(None, 1.0);
+            assert!(own <= Duration::from_secs(60), "{own:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

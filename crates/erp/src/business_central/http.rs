@@ -172,11 +172,20 @@ impl Http {
     }
 
     pub async fn send(&self, call: &Call) -> Result<Answer, Failure> {
-        let patient_until = Instant::now() + self.limits.patience;
+        let patience = match call.priority {
+            Priority::Live => self.limits.patience.min(self.limits.live_timeout),
+            Priority::Order | Priority::Follow | Priority::Bulk => self.limits.patience,
+        };
+        let patient_until = Instant::now() + patience;
         let mut renewed = false;
         let mut attempt = 0;
         loop {
             let token = self.tokens.current().await?;
+            // Who would wait longer than he has patience is told so at once, not after the wait.
+            let pause = self.governor.pause();
+            if !pause.is_zero() && Instant::now() + pause > patient_until {
+                return Err(overloaded(pause));
+            }
             let permit = self.governor.acquire(call.priority).await;
             let trouble = match self.once(call, &token).await {
                 Ok(answer) => {
@@ -199,11 +208,7 @@ impl Http {
                         "business central says 429: requests pause"
                     );
                     if Instant::now() + pause >= patient_until {
-                        return Err(ErpError::Away {
-                            reason: "too many requests".into(),
-                            retry_after: Some(pause),
-                        }
-                        .into());
+                        return Err(overloaded(pause));
                     }
                 }
                 trouble => {
@@ -299,6 +304,14 @@ impl Http {
         }
         Err(Trouble::Problem(Problem::read(status, retry_after, &body)))
     }
+}
+
+fn overloaded(pause: Duration) -> Failure {
+    ErpError::Away {
+        reason: "too many requests".into(),
+        retry_after: Some(pause),
+    }
+    .into()
 }
 
 fn judge(call: &Call, trouble: Trouble) -> Failure {

@@ -28,6 +28,29 @@ async fn throttling_slows_a_read_and_does_not_spoil_it() {
     assert_eq!(world.erp.usage().throttled, 3);
 }
 
+/// BC's window is five minutes long, so it may ask for more than a minute.
+#[tokio::test]
+async fn a_long_pause_is_left_to_the_reader_and_nothing_is_sent_meanwhile() {
+    let world = world().await;
+    world.erp.capabilities().await.unwrap();
+    world
+        .simulator
+        .fault(Rule::new(Kind::Throttle).retry_after(280));
+    let told = async || match world.erp.read(Flow::Items, None).await.unwrap_err() {
+        ErpError::Away {
+            retry_after: Some(wait),
+            ..
+        } => wait,
+        error => panic!("{error:?}"),
+    };
+    let first = told().await;
+    assert!(first >= Duration::from_secs(280), "{first:?}");
+    let started = world.erp.usage().started;
+    let second = told().await;
+    assert!(second > Duration::from_secs(270), "{second:?}");
+    assert_eq!(world.erp.usage().started, started);
+}
+
 #[tokio::test]
 async fn no_more_than_five_requests_are_under_way_so_nobody_is_throttled() {
     let config = Config {
