@@ -261,6 +261,46 @@ async fn pods_that_renew_at_once_do_not_disturb_each_other() {
     hooked.hinted("still heard").await;
 }
 
+/// BC says 409 where its documents say 412: both mean that another pod was quicker, and the next look sees what is there.
+#[tokio::test]
+async fn an_etag_that_is_stale_is_not_an_error_of_ours_whichever_way_it_is_told() {
+    let hooked = hooked(Duration::from_secs(3600)).await;
+    hooked.shutdown.cancel();
+    let simulator = &hooked.world.simulator;
+    let mut own = settings(simulator);
+    own.webhooks.renew_before = Duration::from_secs(30 * 24 * 3600);
+    let (quick, late) = (adapter(own.clone()), adapter(own));
+    late.capabilities().await.unwrap();
+    let mut told = Vec::new();
+    for precondition_failed in [false, true] {
+        if precondition_failed {
+            simulator.fault(Rule::new(Kind::StaleEtag412));
+        }
+        // The late one has seen the etag, and its answer is on the way while the quick one renews.
+        let seen = simulator.fired("slowAnswer");
+        let slow = Rule::new(Kind::SlowAnswer)
+            .on("GET", "subscriptions")
+            .delay(Duration::from_millis(700));
+        simulator.fault(slow);
+        let checked = tokio::spawn({
+            let (late, address) = (late.clone(), hooked.address.clone());
+            async move { late.check_subscriptions(&address).await }
+        });
+        eventually("the late one looks", async || {
+            simulator.fired("slowAnswer") > seen
+        })
+        .await;
+        quick.check_subscriptions(&hooked.address).await.unwrap();
+        let error = checked.await.unwrap().unwrap_err();
+        assert!(error.is_transient(), "{error}");
+        told.push(error.to_string());
+        late.check_subscriptions(&hooked.address).await.unwrap();
+    }
+    assert_eq!(told[0], told[1]);
+    assert_eq!(simulator.fired("staleEtag412"), 1);
+    assert_eq!(subscriptions(simulator), 1);
+}
+
 /// A standard tenant tells of items, customers and orders; what depends on them is looked at too.
 #[tokio::test]
 async fn a_standard_tenant_hints_as_far_as_it_can() {
