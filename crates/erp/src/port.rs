@@ -91,11 +91,11 @@ pub enum Observed {
 #[derive(Debug, Clone, Error)]
 pub enum ErpError {
     /// The ERP's business rules say no. Never retried blindly.
-    #[error("the erp refuses: {message}")]
+    #[error("the erp refuses: {code}")]
     Refused {
         /// The ERP's code, e.g. `Application_DialogException`.
         code: String,
-        /// For people; may name records, so not for logs.
+        /// For the operator who mends it; may quote names and addresses, so not for logs and not part of what is displayed.
         message: String,
     },
     /// The same key stands for other content.
@@ -177,4 +177,21 @@ pub trait Erp: Send + Sync + fmt::Debug {
         channel: &ChannelCode,
         number: &OrderNumber,
     ) -> Result<Option<PlacedOrder>, ErpError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_displayed_without_the_personal_data_it_may_quote() {
+        let error = ErpError::Refused {
+            code: "Application_FieldValidationException".into(),
+            message: "The field Name contains a value. Value: Erika Mustermann".into(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "the erp refuses: Application_FieldValidationException"
+        );
+    }
 }
