@@ -58,7 +58,9 @@ pub struct PlacedOrder {
     pub document: DocumentRef,
     pub customer_system_id: Option<SystemId>,
     pub customer: CustomerNumber,
-    /// Gross total the ERP booked.
+    /// Totals the ERP booked. `gross` may be as sold while `net` and `tax` differ, where the ERP rounds tax in another way.
+    pub net: Amount,
+    pub tax: Amount,
     pub gross: Amount,
     /// It was there before this call.
     pub existed: bool,

@@ -125,7 +125,10 @@ async fn an_order_becomes_one_sales_order_with_the_totals_that_were_sold() {
     let order = order(&world, "1001").await;
     let placed = world.erp.place_order(&order).await.unwrap();
     assert!(!placed.existed);
-    assert_eq!(placed.gross, order.gross);
+    assert_eq!(
+        (placed.net, placed.tax, placed.gross),
+        (order.net, order.tax, order.gross)
+    );
     let again = world.erp.place_order(&order).await.unwrap();
     assert!(again.existed);
     assert_eq!(again.document, placed.document);

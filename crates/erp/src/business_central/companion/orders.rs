@@ -247,6 +247,9 @@ fn placed(entry: &BufferedOrderRow, existed: bool) -> Result<PlacedOrder, ErpErr
     let unreadable = |reason: String| ErpError::Unreadable(format!("buffer entry: {reason}"));
     let currency =
         Currency::parse(&entry.currency_code).map_err(|error| unreadable(error.to_string()))?;
+    let booked = |total: Exact| {
+        Amount::new(currency, total.0).map_err(|error| unreadable(error.to_string()))
+    };
     let posted_at =
         Timestamp::parse(&entry.processed_at).map_err(|error| unreadable(error.to_string()))?;
     Ok(PlacedOrder {
@@ -260,8 +263,9 @@ fn placed(entry: &BufferedOrderRow, existed: bool) -> Result<PlacedOrder, ErpErr
         customer_system_id: None,
         customer: CustomerNumber::parse(&entry.customer_number)
             .map_err(|error| unreadable(error.to_string()))?,
-        gross: Amount::new(currency, entry.booked_gross_amount.0)
-            .map_err(|error| unreadable(error.to_string()))?,
+        net: booked(entry.booked_net_amount)?,
+        tax: booked(entry.booked_tax_amount)?,
+        gross: booked(entry.booked_gross_amount)?,
         existed,
     })
 }

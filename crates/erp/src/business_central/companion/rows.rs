@@ -241,6 +241,8 @@ pub(crate) struct BufferedOrderRow {
     pub sales_order_id: Uuid,
     pub sales_order_number: String,
     pub sales_order_row_version: i64,
+    pub booked_net_amount: Exact,
+    pub booked_tax_amount: Exact,
     pub booked_gross_amount: Exact,
     pub processed_at: String,
 }
