@@ -158,16 +158,14 @@ fn new_customer(customer: &NewCustomer, external_reference: String) -> NewCustom
     }
 }
 
+/// Characters of the companion's fields for a name and for a contact.
+const NAME: usize = 100;
+
 fn address(address: &Address) -> AddressRow {
-    // The companion's address has one name and one contact; a second line of the name stands where a contact would.
-    let contact = if address.contact_name.is_empty() {
-        &address.name2
-    } else {
-        &address.contact_name
-    };
+    let (name, contact) = name_and_contact(address);
     AddressRow {
-        name: address.name.clone(),
-        contact: contact.clone(),
+        name,
+        contact,
         address_line1: address.line1.clone(),
         address_line2: address.line2.clone(),
         postal_code: address.postal_code.clone(),
@@ -175,6 +173,37 @@ fn address(address: &Address) -> AddressRow {
         state: address.state.clone(),
         country: address.country_code.clone(),
     }
+}
+
+/// The companion's address has one name and one contact. A second line of the name stands where a contact would; beside a
+/// contact it goes on behind the name, or where that is too long, behind the contact. A parcel needs all of them, so what
+/// fits nowhere is cut and not left out.
+fn name_and_contact(address: &Address) -> (String, String) {
+    let Address {
+        name,
+        name2,
+        contact_name,
+        ..
+    } = address;
+    if name2.is_empty() {
+        return (name.clone(), contact_name.clone());
+    }
+    if contact_name.is_empty() {
+        return (name.clone(), name2.clone());
+    }
+    let both = |first: &str| format!("{first}, {name2}");
+    let fits = |text: &str| text.chars().count() <= NAME;
+    let (long_name, long_contact) = (both(name), both(contact_name));
+    if fits(&long_name) {
+        return (long_name, contact_name.clone());
+    }
+    if fits(&long_contact) {
+        return (name.clone(), long_contact);
+    }
+    if fits(contact_name) {
+        return (name.clone(), long_contact.chars().take(NAME).collect());
+    }
+    (name.clone(), contact_name.clone())
 }
 
 fn new_order(order: &NewOrder) -> NewOrderRow {
@@ -268,4 +297,54 @@ fn placed(entry: &BufferedOrderRow, existed: bool) -> Result<PlacedOrder, ErpErr
         gross: booked(entry.booked_gross_amount)?,
         existed,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(name: &str, name2: &str, contact: &str) -> (String, String) {
+        let row = address(&Address {
+            name: name.into(),
+            name2: name2.into(),
+            contact_name: contact.into(),
+            ..Address::default()
+        });
+        (row.name, row.contact)
+    }
+
+    fn pair(name: &str, contact: &str) -> (String, String) {
+        (name.to_owned(), contact.to_owned())
+    }
+
+    #[test]
+    fn a_second_name_alone_stands_where_a_contact_would() {
+        assert_eq!(
+            written("Kaiser AG", "Lager 3", ""),
+            pair("Kaiser AG", "Lager 3")
+        );
+        assert_eq!(written("Kaiser AG", "", "Eva"), pair("Kaiser AG", "Eva"));
+    }
+
+    #[test]
+    fn a_second_name_is_not_lost_beside_a_contact() {
+        assert_eq!(
+            written("Kaiser AG", "Lager 3", "Eva"),
+            pair("Kaiser AG, Lager 3", "Eva")
+        );
+        let long = "K".repeat(95);
+        assert_eq!(
+            written(&long, "Lager 3", "Eva"),
+            pair(&long, "Eva, Lager 3")
+        );
+    }
+
+    #[test]
+    fn what_fits_nowhere_is_cut_to_what_the_companion_takes() {
+        let (name, contact, second) = ("K".repeat(95), "Ä".repeat(95), "Lager 3");
+        assert_eq!(
+            written(&name, second, &contact),
+            pair(&name, &format!("{contact}, Lag"))
+        );
+    }
 }
