@@ -55,15 +55,19 @@ impl Mirror {
     /// Reads until nothing is new; a broken world is tried again, as a service would.
     pub async fn catch_up(&mut self, erp: &dyn Erp, flow: Flow) {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        let mut trouble = None;
         loop {
             match self.step(erp, flow).await {
                 Ok(true) => {}
                 Ok(false) => return,
-                Err(error) => assert!(error.is_transient(), "{error}"),
+                Err(error) => {
+                    assert!(error.is_transient(), "{error}");
+                    trouble = Some(error);
+                }
             }
             assert!(
                 tokio::time::Instant::now() < deadline,
-                "{flow:?} does not come to an end"
+                "{flow:?} does not come to an end, last trouble: {trouble:?}"
             );
         }
     }

@@ -14,6 +14,7 @@ use proptest::test_runner::{Config as Runs, RngAlgorithm, TestRng, TestRunner};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::mirror::{FLOWS, Mirror, truth};
 use crate::world::{World, adapter, eventually, settings, world_with};
@@ -101,7 +102,7 @@ fn names(page: &Page) -> Vec<&str> {
 /// The answer of a look that is under way was made before the change; who was woken by the change must not be given it.
 #[tokio::test]
 async fn who_was_hinted_at_does_not_join_a_look_that_began_before() {
-    let (world, erp) = hooked().await;
+    let (world, erp, _listening) = hooked().await;
     let mut mirror = Mirror::default();
     mirror.catch_up(&*erp, Flow::Items).await;
     let cursor = mirror.cursor(Flow::Items).unwrap();
@@ -200,7 +201,7 @@ fn no_change_is_missed_by_readers_that_only_follow_hints() {
 }
 
 async fn play(steps: Vec<Step>) {
-    let (world, erp) = hooked().await;
+    let (world, erp, _listening) = hooked().await;
     // Each reader has a mirror of its own, and takes its own time between a hint and its read.
     let mirrors: Vec<(Flow, Arc<Mutex<Mirror>>)> = (0..READERS)
         .map(|reader| (FLOWS[reader % FLOWS.len()], Arc::default()))
@@ -283,7 +284,7 @@ async fn follow(
     }
 }
 
-async fn hooked() -> (World, Arc<BusinessCentral>) {
+async fn hooked() -> (World, Arc<BusinessCentral>, AbortOnDropHandle<()>) {
     // Hints come at once, so that they meet reads under way.
     let config = Config {
         webhook_delay: Duration::from_millis(1),
@@ -294,9 +295,9 @@ async fn hooked() -> (World, Arc<BusinessCentral>) {
     let address = format!("http://{}/hooks", listener.local_addr().unwrap());
     let erp = adapter(settings(&world.simulator));
     let (routes, _) = receiver(vec![erp.clone()]);
-    tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+    let listening = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
     erp.check_subscriptions(&address).await.unwrap();
-    (world, erp)
+    (world, erp, AbortOnDropHandle::new(listening))
 }
 
 async fn office(world: &World, act: usize, value: u32) {
