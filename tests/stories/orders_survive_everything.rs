@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use millrace_contract::order::v1::OrderState;
 use millrace_contract::webshop_orders::v1::LineState;
-use millrace_test_rig::{Kafka, Postgres, until};
+use millrace_test_rig::{Kafka, Postgres, soak_result, until};
 use serde_json::json;
 use tonic::Code;
 
@@ -179,11 +179,12 @@ async fn every_service_may_be_killed_in_mid_work_and_each_order_becomes_one_docu
         async || (shop.available("1004").await? == before - sold + moved).then_some(()),
     )
     .await;
-    println!(
+    let outcome = format!(
         "{} orders, {} services killed, 0 lost, 0 doubled",
         numbers.len(),
         SERVICES.len()
     );
+    soak_result("services-killed", &outcome).unwrap();
 }
 
 /// Row 129 (draining): SIGTERM is answered by finishing what is in hand and exit code 0.

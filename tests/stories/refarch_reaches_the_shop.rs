@@ -7,7 +7,7 @@ use millrace_contract::inventories::v1::{Inventory, InventoryChanged};
 use millrace_contract::items::v1::{Item, ItemChanged};
 use millrace_contract::prices::v1::{Price, PriceChanged};
 use millrace_contract::values::v1 as wire;
-use millrace_test_rig::until;
+use millrace_test_rig::{say, until};
 use prost::Message as _;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message as _;
@@ -25,12 +25,12 @@ const FULL_SYNC: Duration = Duration::from_secs(300);
 #[tokio::test(flavor = "multi_thread")]
 async fn the_reference_shop_arrives_over_kafka_alone_and_over_grpc_alone() {
     let Some(shared) = millrace_test_rig::shared_dir() else {
-        println!("skipped: ../shared is not there");
+        say("refarch: skipped, ../shared is not there");
         return;
     };
     let reference = refarch::read(&shared.join("sfcc/refarch"));
-    println!(
-        "source: {} skus, {} products, {} items, {} variants, {} prices, {} stock records ({} in the first list)",
+    say(&format!(
+        "refarch: the source has {} skus, {} products, {} items, {} variants, {} prices, {} stock records ({} in the first list)",
         reference.skus,
         reference.products,
         reference.expected.items.len(),
@@ -38,7 +38,7 @@ async fn the_reference_shop_arrives_over_kafka_alone_and_over_grpc_alone() {
         reference.expected.prices.len(),
         reference.expected.stock.len(),
         reference.inventory_records,
-    );
+    ));
     assert_eq!(reference.skus, 4040);
     assert_eq!(reference.products, 159);
     assert_eq!(reference.inventory_records, 4036);
@@ -69,10 +69,10 @@ async fn the_reference_shop_arrives_over_kafka_alone_and_over_grpc_alone() {
         },
     )
     .await;
-    println!(
-        "over gRPC: everything equal after {:.1} s",
+    say(&format!(
+        "refarch: everything equal over gRPC after {:.1} s",
         began.elapsed().as_secs_f64()
-    );
+    ));
 
     let (bootstrap, prefix) = world.kafka.clone().unwrap();
     let mut topics = OutwardTopics::open(&bootstrap, &prefix);
@@ -85,14 +85,14 @@ async fn the_reference_shop_arrives_over_kafka_alone_and_over_grpc_alone() {
         },
     )
     .await;
-    println!(
-        "over Kafka: everything equal after {:.1} s; {} items, {} variants, {} prices, {} stock figures",
+    say(&format!(
+        "refarch: everything equal over Kafka after {:.1} s: {} items, {} variants, {} prices, {} stock figures",
         began.elapsed().as_secs_f64(),
         reference.expected.items.len(),
         reference.expected.variants.len(),
         reference.expected.prices.len(),
         reference.expected.stock.len(),
-    );
+    ));
 }
 
 fn complete(way: &str, seen: &Expected, expected: &Expected) -> Option<()> {

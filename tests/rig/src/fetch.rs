@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{place, say};
+use crate::{place, report};
 
 const PACKAGES: &str = include_str!("../servers/pom.xml");
 const UNPACK: &str = include_str!("../servers/Unpack.java");
@@ -45,7 +45,7 @@ pub fn fetch() -> Result<Packages> {
     if complete.exists() {
         return Ok(packages);
     }
-    say("fetching PostgreSQL and Kafka from Maven Central (once, about 60 MB)");
+    report("fetching PostgreSQL and Kafka from Maven Central (once, about 60 MB)");
     place::create(&home)?;
     copy_jars(&home, &packages)?;
     unpack_postgres(&packages)?;

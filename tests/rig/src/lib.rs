@@ -30,7 +30,8 @@
 //! automatically. Databases are not dropped: the whole server goes when the run ends.
 //!
 //! [`shared_dir`] finds the material beside the checkout (`None`: say so and skip). [`seeds`] gives a small share of a large
-//! count in `make test` and the whole in `make soak`; [`soak_result`] writes the soak's outcome to `target/soak/`.
+//! count in `make test` and the whole in `make soak`; [`soak_result`] says the outcome, and a soak's is kept in `target/soak/`.
+//! [`say`] is how a test that passes says something.
 //!
 //! # How it works
 //!
@@ -118,11 +119,17 @@ pub fn unique(prefix: &str) -> String {
     format!("{prefix}_{random:08x}{number}")
 }
 
-/// What a person in front of `make test` should know: which servers, where, what was cleaned up.
-#[expect(
-    clippy::print_stderr,
-    reason = "a test tool has no other way to speak; standard output belongs to the tests"
-)]
-fn say(words: &str) {
-    eprintln!("rig: {words}");
+/// Says something to whoever sits in front of `make test`, also from a test that passes: a seed, a count, that it was skipped.
+/// What a test prints with `println!` or `eprintln!` is kept back by its harness and shown only when it fails.
+pub fn say(words: &str) {
+    use std::io::Write;
+
+    let line = format!("{words}\n");
+    // In one piece, so that tests speaking at once do not mix. Nobody listening is no reason to fail.
+    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+}
+
+/// What the rig itself does: which servers, where, what was cleaned up.
+fn report(words: &str) {
+    say(&format!("rig: {words}"));
 }

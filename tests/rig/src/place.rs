@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::{Context, Result, bail};
 use nix::unistd::{Gid, Uid, User};
 
-use crate::{process, say};
+use crate::{process, report};
 
 /// The root of the checkout.
 pub fn workspace() -> PathBuf {
@@ -73,7 +73,7 @@ fn choose_base(wanted: &Path) -> Result<PathBuf> {
             instead.display()
         );
     }
-    say(&format!(
+    report(&format!(
         "{} is closed to the user PostgreSQL runs as; using {}",
         wanted.display(),
         instead.display()
@@ -155,7 +155,7 @@ fn sweep(runs: &Path) {
         if abandoned {
             let ended = process::end_left_behind(&folder);
             if ended > 0 {
-                say(&format!(
+                report(&format!(
                     "ended {ended} servers that a killed run had left behind"
                 ));
             }
@@ -176,7 +176,7 @@ pub fn remove(folder: &Path) {
     if let Err(error) = fs::remove_dir_all(folder)
         && error.kind() != std::io::ErrorKind::NotFound
     {
-        say(&format!("could not remove {}: {error}", folder.display()));
+        report(&format!("could not remove {}: {error}", folder.display()));
     }
 }
 

@@ -36,8 +36,9 @@ pub fn seeds(what: &str, share: u64, whole: u64) -> impl Iterator<Item = u64> + 
     (0..count).map(move |round| first.wrapping_add(round))
 }
 
-/// Writes a soak's outcome to `target/soak/<name>.txt`; outside a soak it does nothing.
+/// Says what a long test came to; in a soak it is written to `target/soak/<name>.txt` too.
 pub fn soak_result(name: &str, outcome: &str) -> anyhow::Result<()> {
+    say(&format!("{name}: {}", outcome.trim_end()));
     if !is_soak() {
         return Ok(());
     }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::unistd::Pid;
 
-use crate::{Kafka, Postgres, place, process, say};
+use crate::{Kafka, Postgres, place, process, report};
 
 /// How long a command that was asked to stop may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -35,7 +35,7 @@ fn with_servers(program: &OsString, arguments: &[OsString], asked: &AtomicI32) -
     let postgres = Postgres::start_now();
     let kafka = kafka.join().expect("starting Kafka reports its errors")?;
     let postgres = postgres?;
-    say(&format!(
+    report(&format!(
         "PostgreSQL on port {}, Kafka on {}, ready after {:.1} s",
         postgres.port(),
         kafka.bootstrap(),
@@ -93,7 +93,7 @@ fn watch_signals() -> Result<Arc<AtomicI32>> {
     let watched = Arc::clone(&asked);
     thread::spawn(move || {
         while let Ok(signal) = signals.wait() {
-            say(&format!("{signal}: stopping"));
+            report(&format!("{signal}: stopping"));
             watched.store(signal as i32, Ordering::Relaxed);
         }
     });

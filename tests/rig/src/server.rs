@@ -93,7 +93,7 @@ impl<K: Kind> Drop for Server<K> {
     fn drop(&mut self) {
         // The data are thrown away: no reason for a slow and orderly end.
         if let Err(error) = self.end(K::FAREWELL) {
-            crate::say(&format!(
+            crate::report(&format!(
                 "could not end the server in {}: {error:#}",
                 self.folder.display()
             ));

@@ -141,3 +141,27 @@ fn wrong_words_are_answered_with_the_usage() {
 fn the_material_beside_the_checkout_is_found_or_absent_but_never_a_file() {
     assert!(millrace_test_rig::shared_dir().is_none_or(|folder: PathBuf| folder.is_dir()));
 }
+
+/// Runs itself once more, as `make test` would run it.
+#[test]
+fn what_a_passing_test_says_is_heard() {
+    const NAME: &str = "what_a_passing_test_says_is_heard";
+    const AGAIN: &str = "MILLRACE_RIG_SPEAKS";
+    if std::env::var_os(AGAIN).is_some() {
+        println!("kept back");
+        eprintln!("kept back");
+        millrace_test_rig::say("told");
+        return;
+    }
+    let again = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME])
+        .env(AGAIN, "1")
+        .output()
+        .unwrap();
+    let printed = [again.stdout, again.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(
+        again.status.success() && printed[1].contains("told\n"),
+        "{printed:?}"
+    );
+    assert!(!printed.concat().contains("kept back"), "{printed:?}");
+}

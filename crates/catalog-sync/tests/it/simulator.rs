@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use millrace_erp_simulator::Simulator;
 use millrace_erp_simulator::faults::{Kind, Rule, When};
-use millrace_test_rig::seeds;
+use millrace_test_rig::{seeds, soak_result};
 use serde_json::{Value, json};
 
 use crate::harness::{database, start};
@@ -108,6 +108,7 @@ async fn what_people_do_in_the_erp_arrives_and_nothing_else() {
 /// Whatever the ERP does to us, in the end the catalog is what the ERP holds.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erp_that_fails_in_every_way_delays_the_catalog_and_harms_nothing() {
+    let (mut rounds, mut fired) = (0, 0);
     for seed in seeds("catalog under faults", 3, 200) {
         let mut dice = Dice(seed | 1);
         let simulator = simulator().await;
@@ -126,21 +127,32 @@ async fn an_erp_that_fails_in_every_way_delays_the_catalog_and_harms_nothing() {
                 }
             }
         }
+        rounds += 1;
+        fired += READING
+            .map(|(_, name)| simulator.fired(name))
+            .iter()
+            .sum::<u64>();
         simulator.clear_faults();
         until_equal(&running, &simulator).await;
         running.stop().await;
         simulator.stop().await;
     }
+    let outcome =
+        format!("{rounds} rounds of 40 turns, {fired} faults fired, equal to the ERP every time");
+    soak_result("catalog-under-faults", &outcome).unwrap();
 }
 
+/// What can go wrong with a read, and what the simulator calls it.
+const READING: [(Kind, &str); 5] = [
+    (Kind::Throttle, "throttle"),
+    (Kind::Unavailable, "unavailable"),
+    (Kind::GatewayTimeout, "gatewayTimeout"),
+    (Kind::LostAnswer, "lostAnswer"),
+    (Kind::TokenExpired, "tokenExpired"),
+];
+
 fn fault(simulator: &Simulator, dice: &mut Dice) {
-    let kind = [
-        Kind::Throttle,
-        Kind::Unavailable,
-        Kind::GatewayTimeout,
-        Kind::LostAnswer,
-        Kind::TokenExpired,
-    ][dice.roll(5)];
+    let (kind, _) = READING[dice.roll(READING.len())];
     let page = ["items", "itemVariants", "priceLines", "changeWindows", ""][dice.roll(5)];
     let when = [When::Before, When::After][dice.roll(2)];
     let rule = Rule::new(kind)

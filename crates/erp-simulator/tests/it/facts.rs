@@ -94,7 +94,9 @@ fn compare(entity: &str, properties: &[Value], record: &Value) {
 #[tokio::test]
 async fn every_entity_has_exactly_the_documented_properties_with_their_types_and_read_only_rules() {
     let Some(documented) = documented() else {
-        println!("skipped: the collected facts are not here (set MILLRACE_SHARED)");
+        millrace_test_rig::say(
+            "documented entities: skipped, the collected facts are not here (set MILLRACE_SHARED)",
+        );
         return;
     };
     let rig = Rig::start().await;
@@ -148,7 +150,7 @@ async fn every_entity_has_exactly_the_documented_properties_with_their_types_and
     documented.retain(|property| property["type"] != "stream");
     compare("picture", &documented, &picture);
     assert!(picture.get("pictureContent@odata.mediaReadLink").is_some());
-    println!("{} entities compared", compared + 3);
+    millrace_test_rig::say(&format!("documented entities: {} compared", compared + 3));
 }
 
 /// What is documented as read-only is refused by POST; entities without POST refuse everything.

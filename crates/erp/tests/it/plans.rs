@@ -98,6 +98,7 @@ fn run<F: Future<Output = ()>>(what: &str, share: u64, plan: impl Fn(Vec<Step>) 
         .enable_all()
         .build()
         .unwrap();
+    let mut plans = 0;
     for seed in millrace_test_rig::seeds(what, share, share * 80) {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -114,7 +115,10 @@ fn run<F: Future<Output = ()>>(what: &str, share: u64, plan: impl Fn(Vec<Step>) 
                 Ok(())
             })
             .unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
+        plans += 1;
     }
+    let outcome = format!("{plans} plans, the mirror equal to the ERP after each");
+    millrace_test_rig::soak_result(&what.replace(' ', "-"), &outcome).unwrap();
 }
 
 async fn play(world: &World, steps: Vec<Step>, truth: impl Fn(&World) -> Facts) {

@@ -26,12 +26,12 @@ async fn four_thousand_items_arrive_whole_in_pages() {
     let mut mirror = Mirror::default();
     let began = Instant::now();
     mirror.catch_up_all(&*world.erp).await;
-    println!(
-        "full read of {} items, their prices and stock: {:?}, {} requests",
+    millrace_test_rig::say(&format!(
+        "erp: full read of {} items, their prices and stock in {:?}, {} requests",
         mirror.facts.items.len(),
         began.elapsed(),
         world.erp.usage().started
-    );
+    ));
     assert!(mirror.facts.items.len() > 4000);
     assert_equal(&mirror, &world.simulator);
     let mut took = Vec::new();
@@ -62,5 +62,5 @@ async fn four_thousand_items_arrive_whole_in_pages() {
         mirror.catch_up(&*world.erp, Flow::Items).await;
     }
     took.sort();
-    println!("a change is read in {:?} (median)", took[10]);
+    millrace_test_rig::say(&format!("erp: a change is read in {:?} (median)", took[10]));
 }

@@ -45,7 +45,9 @@ fn recorded(deleted: bool, full: bool) -> Recorded {
 #[test]
 fn an_event_in_json_is_a_valid_cloud_event() {
     let Some(shared) = millrace_test_rig::shared_dir() else {
-        println!("skipped: the CloudEvents schema stands in ../shared, which is not here");
+        millrace_test_rig::say(
+            "cloud events: skipped, the schema stands in ../shared, which is not here",
+        );
         return;
     };
     let schema = std::fs::read_to_string(shared.join("cloudevents/cloudevents.schema.json"))

@@ -293,6 +293,13 @@ async fn a_truncated_write_ahead_log_leaves_a_whole_prefix() {
         lengths.iter().any(|length| *length < 80),
         "some were cut: {lengths:?}"
     );
+    let outcome = format!(
+        "{} logs cut anywhere, {} to {} of 80 events left, each a whole prefix that goes on",
+        lengths.len(),
+        lengths.iter().min().unwrap(),
+        lengths.iter().max().unwrap()
+    );
+    soak_result("event-store-truncated-logs", &outcome).unwrap();
 }
 
 /// A process that is stopped (SIGSTOP, a paused machine) in the middle of its work holds nobody up for long, and what it does when it

@@ -8,9 +8,9 @@ use futures::future::join_all;
 use millrace_event_store::{
     Append, AppendError, Appended, EventLog, Expected, LeaseEpoch, Recorded, StreamAppend,
 };
-use millrace_test_rig::{rounds, unique};
+use millrace_test_rig::{rounds, seeds, soak_result, unique};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::world::{On, World, on_stream, open, whole_feed};
 
@@ -282,14 +282,25 @@ async fn tell(logs: [Arc<dyn EventLog>; 2], steps: Vec<Step>) {
     }
 }
 
-fn runner(share: u32, whole: u64) -> TestRunner {
-    let cases = u32::try_from(rounds(share.into(), whole)).unwrap();
-    TestRunner::new(Config {
-        cases,
+/// Tells `share` stories (in a soak, `whole`), all drawn from one seed, which is printed.
+fn every_story(on: On, share: u64, whole: u64, told: impl Fn(Vec<Step>)) {
+    let name = format!("event-store-interleavings-{on:?}").to_lowercase();
+    let stories = rounds(share, whole);
+    let mut seed = [0; 32];
+    seed[..8].copy_from_slice(&seeds(&name, 1, 1).next().unwrap().to_le_bytes());
+    let config = Config {
+        cases: u32::try_from(stories).unwrap(),
         failure_persistence: None,
         max_shrink_iters: 200,
         ..Config::default()
-    })
+    };
+    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
+        .run(&steps(), |steps| {
+            told(steps);
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+    soak_result(&name, &format!("{stories} stories, every answer true")).unwrap();
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -303,22 +314,20 @@ fn runtime() -> tokio::runtime::Runtime {
 #[test]
 fn every_interleaving_tells_one_true_story_on_sqlite() {
     let runtime = runtime();
-    let told = runner(60, 2_000).run(&steps(), |steps| {
+    every_story(On::Memory, 60, 2_000, |steps| {
         runtime.block_on(async {
             let world = World::new(On::Memory).await;
             tell([world.log.clone(), world.log.clone()], steps).await;
             world.database.close().await;
         });
-        Ok(())
     });
-    told.unwrap_or_else(|error| panic!("{error}"));
 }
 
 #[test]
 fn every_interleaving_tells_one_true_story_on_postgres() {
     let runtime = runtime();
     let world = runtime.block_on(World::new(On::Postgres));
-    let told = runner(25, 1_000).run(&steps(), |steps| {
+    every_story(On::Postgres, 25, 1_000, |steps| {
         runtime.block_on(async {
             let mut settings = world.settings.clone();
             settings.name = unique("log");
@@ -328,7 +337,5 @@ fn every_interleaving_tells_one_true_story_on_postgres() {
             one.close().await;
             two.close().await;
         });
-        Ok(())
     });
-    told.unwrap_or_else(|error| panic!("{error}"));
 }

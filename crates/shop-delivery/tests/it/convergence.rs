@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use millrace_contract::changes::v1::start::At;
 use millrace_event_store::NewEvent;
-use millrace_test_rig::{rounds, seeds, until};
+use millrace_test_rig::{rounds, seeds, soak_result, until};
 
 use crate::harness::{PATIENCE, Shown, World, apply, furniture};
 use crate::source::*;
@@ -94,12 +94,14 @@ impl Truth {
 
 #[tokio::test]
 async fn readers_end_up_with_exactly_what_the_channel_may_see() {
+    let (mut stories, mut told) = (0, 0);
     for seed in seeds("feed convergence", 6, 300) {
         let mut dice = Dice(seed | 1);
         let mut truth = Truth::default();
         let mut world = World::embedded().await;
         for _ in 0..rounds(3, 10) {
             let events: Vec<NewEvent> = (0..30).map(|_| truth.turn(&mut dice)).collect();
+            told += events.len();
             world.sources.say(events).await;
             if dice.roll(2) == 0 {
                 world.stop().await;
@@ -117,7 +119,12 @@ async fn readers_end_up_with_exactly_what_the_channel_may_see() {
         .await;
         world.until_shown(&wanted).await;
         world.end().await;
+        stories += 1;
     }
+    let outcome = format!(
+        "{stories} stories, {told} records, every reader with exactly what its channel may see"
+    );
+    soak_result("feed-convergence", &outcome).unwrap();
 }
 
 /// What somebody knows who read every change from the first on.

@@ -343,7 +343,9 @@ fn ten_locations_of_an_item_take_sixteen_bytes_each() {
         index.put(&entry).unwrap();
     }
     let per_row = index.bytes() as f64 / f64::from(items * 10);
-    println!("{per_row:.1} bytes per item and location");
+    millrace_test_rig::say(&format!(
+        "stock index: {per_row:.1} bytes per item and location"
+    ));
     assert!(per_row <= 16.5, "{per_row}");
     let number = format!("ITEM-{:06}", items - 1);
     assert_eq!(
