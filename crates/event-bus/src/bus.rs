@@ -8,6 +8,8 @@ use millrace_event_store::{EventLog, Recorded, StoreError};
 use millrace_service_kit::Shutdown;
 use thiserror::Error;
 
+use crate::board::Board;
+use crate::kafka::RelayReading;
 use crate::subscription::{Positions, Subscription};
 use crate::topics::Topic;
 
@@ -111,4 +113,12 @@ pub trait Bus: Send + Sync {
 
     /// Readiness: `Err` says in one line what is away.
     async fn check(&self) -> Result<(), BusError>;
+
+    /// Where [`consume`](crate::consume) enters what its consumers count.
+    fn board(&self) -> &Board;
+
+    /// How far each relay of this process has come; none where nothing is copied.
+    fn relays(&self) -> Vec<RelayReading> {
+        Vec::new()
+    }
 }

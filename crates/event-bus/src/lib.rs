@@ -77,10 +77,11 @@
 //! # Ok(Arc::new(bus)) }
 //! ```
 //!
-//! [`Consumer::meter`] and [`KafkaBus::relays`] are what metrics read.
+//! [`Bus::board`] and [`Bus::relays`] are what metrics read; [`count_parked`] and [`list_stalled`] say what waits for whom.
 //!
 //! Who needs a whole topic in memory takes [`Bus::mirror`] instead: latest of every key, `CaughtUp`, then live.
 
+mod board;
 mod bus;
 mod cloud_event;
 mod consumer;
@@ -91,12 +92,13 @@ mod past;
 mod subscription;
 pub mod topics;
 
+pub use board::Board;
 pub use bus::{Bus, BusError, Delivery, Mirrored, Routes, Unreadable};
 pub use cloud_event::to_json;
 pub use consumer::{
-    Consumer, From, Meter, ParkedRecord, ParkedState, Reading, Stalled, consume, drop_parked,
-    list_parked, list_stalled, migrations, resolve, restart_stalled, retry_all_parked,
-    retry_parked,
+    Consumer, From, KeptCount, Meter, ParkedRecord, ParkedState, Reading, Stalled, consume,
+    count_parked, drop_parked, list_parked, list_stalled, migrations, resolve, restart_stalled,
+    retry_all_parked, retry_parked,
 };
 pub use embedded::EmbeddedBus;
 pub use handler::{HandleError, Handler, Outcome};

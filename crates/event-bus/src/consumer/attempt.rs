@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::consumer::held::{self, Due, Status};
 use crate::consumer::kept::Kept;
 use crate::consumer::meter::Counts;
+use crate::consumer::news::News;
 use crate::consumer::plan::Plan;
 use crate::consumer::positions::claim;
 use crate::handler::{HandleError, Handler, Outcome};
@@ -85,6 +86,7 @@ struct Filling<'a> {
     wanted: Vec<Wanted>,
     counts: Counts,
     kept: Kept,
+    news: News,
 }
 
 impl Bench {
@@ -175,6 +177,7 @@ impl Bench {
             wanted: Vec::new(),
             counts: Counts::default(),
             kept: Kept::nothing(),
+            news: News::default(),
         })
     }
 }
@@ -214,14 +217,17 @@ impl Filling<'_> {
                 reason: unread.why.reason.clone(),
             }),
         };
-        if held > 0 {
-            held::superseded(&mut self.tx, consumer, topic, taken.key()).await?;
-        }
+        let superseded =
+            held > 0 && held::superseded(&mut self.tx, consumer, topic, taken.key()).await?;
         if let Some(status) = &status {
             held::hold(&mut self.tx, consumer, taken, status, self.now).await?;
             self.kept.add(topic, taken.key(), status);
             self.counts.kept(status);
+            self.news.kept(topic, taken.key(), status);
             return Ok(());
+        }
+        if superseded {
+            self.news.superseded(topic, taken.key());
         }
         if self.kept.may_need(topic, taken.key()) {
             self.counts.healed += held::heal(&mut self.tx, consumer, topic, taken.key()).await?;
@@ -247,7 +253,16 @@ impl Filling<'_> {
         };
         if let Some(status) = &status {
             held::attempted(&mut self.tx, due, status, self.now).await?;
+            if due.parked.is_none() {
+                self.counts.parked += u64::from(matches!(status, Status::Parked { .. }));
+            }
+            if !due.is_still(status) {
+                self.news.kept(due.partition.topic, &due.key, status);
+            }
             return Ok(());
+        }
+        if due.parked.is_some() {
+            self.news.healed(due.partition.topic, &due.key);
         }
         let consumer = &*self.bench.consumer;
         self.counts.healed += u64::from(held::released(&mut self.tx, consumer, due).await?);
@@ -310,6 +325,7 @@ impl Filling<'_> {
         }
         self.bench.handler.conclude(&mut self.tx).await?;
         self.tx.commit().await?;
+        self.news.tell(&self.bench.consumer);
         Ok(self.counts)
     }
 }

@@ -58,7 +58,16 @@ pub(super) struct Due {
     pub offset: i64,
     pub key: String,
     pub attempts: i64,
+    /// Why it was parked, if it was.
+    pub parked: Option<String>,
     pub event: Result<Recorded, String>,
+}
+
+impl Due {
+    /// It is kept as it was before: nobody has to be told.
+    pub(super) fn is_still(&self, status: &Status) -> bool {
+        matches!(status, Status::Parked { reason } if self.parked.as_ref() == Some(reason))
+    }
 }
 
 /// Pause before an unresolved record is tried without anybody having said that what it needs is there.
@@ -128,20 +137,20 @@ pub(super) async fn of_key(
     Ok(count)
 }
 
-/// A newer record of a state topic's key has taken the place of what was kept.
+/// A newer record of a state topic's key has taken the place of what was kept. Answers whether that was parked.
 pub(super) async fn superseded(
     tx: &mut Tx,
     consumer: &str,
     topic: &str,
     key: &str,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(include_str!("sql/superseded.sql"))
+) -> Result<bool, sqlx::Error> {
+    let gone: Vec<(String,)> = sqlx::query_as(include_str!("sql/superseded.sql"))
         .bind(consumer)
         .bind(topic)
         .bind(key)
-        .execute(&mut **tx)
+        .fetch_all(&mut **tx)
         .await?;
-    Ok(())
+    Ok(gone.iter().any(|(status,)| status == "parked"))
 }
 
 /// What waited for `topic/key` may be tried now. Answers how many.
@@ -178,8 +187,9 @@ type DueRow = (
     String,
     i64,
     String,
-    String,
     i64,
+    String,
+    String,
     String,
     Option<Vec<u8>>,
 );
@@ -200,7 +210,19 @@ pub(super) async fn due(
         .fetch_all(database.pool())
         .await?;
     let due = rows.into_iter().filter_map(
-        |(id, topic, number, source, offset, key, _, attempts, headers, payload)| {
+        |(
+            id,
+            topic,
+            number,
+            source,
+            offset,
+            key,
+            attempts,
+            reason,
+            waits_for,
+            headers,
+            payload,
+        )| {
             let topic = topics::named(&topic)?.name;
             let partition = Partition {
                 topic,
@@ -215,6 +237,8 @@ pub(super) async fn due(
                 offset,
                 key,
                 attempts,
+                // What only waited behind another record was not tried yet.
+                parked: (waits_for.is_empty() && attempts > 0).then_some(reason),
                 event,
             })
         },

@@ -46,6 +46,23 @@ pub struct Reading {
     pub lag: BTreeMap<(&'static str, i32), i64>,
 }
 
+impl Reading {
+    /// With what another consumer of the same name counted.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.handled += other.handled;
+        self.repeated += other.repeated;
+        self.stale += other.stale;
+        self.parked += other.parked;
+        self.unresolved += other.unresolved;
+        self.waiting += other.waiting;
+        self.healed += other.healed;
+        self.failed += other.failed;
+        self.resyncs += other.resyncs;
+        self.fenced += other.fenced;
+        self.lag.extend(other.lag);
+    }
+}
+
 /// What one transaction counted; it only counts when it was committed.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
@@ -107,7 +124,7 @@ impl Meter {
         add(&self.healed, counts.healed);
     }
 
-    pub(super) fn failed(&self) {
+    pub(crate) fn failed(&self) {
         self.failed.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -117,6 +134,11 @@ impl Meter {
 
     pub(super) fn fenced(&self) {
         self.fenced.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Reads no more: how far it is behind is another process's business now.
+    pub(super) fn ended(&self) {
+        self.lag(BTreeMap::new());
     }
 
     pub(super) fn lag(&self, lag: BTreeMap<(&'static str, i32), i64>) {

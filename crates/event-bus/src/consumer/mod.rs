@@ -7,6 +7,7 @@ mod failing;
 mod held;
 mod kept;
 mod meter;
+mod news;
 mod parked;
 mod plan;
 mod positions;
@@ -29,8 +30,8 @@ pub(crate) use plan::NOTHING_OLD;
 
 pub use meter::{Meter, Reading};
 pub use parked::{
-    From, ParkedRecord, ParkedState, Stalled, drop_parked, list_parked, list_stalled, resolve,
-    restart_stalled, retry_all_parked, retry_parked,
+    From, KeptCount, ParkedRecord, ParkedState, Stalled, count_parked, drop_parked, list_parked,
+    list_stalled, resolve, restart_stalled, retry_all_parked, retry_parked,
 };
 
 static MIGRATIONS: Migrations = millrace_event_store::migrations!("event-bus");
@@ -117,8 +118,12 @@ pub async fn consume(
     let topics = known(&consumer.topics)?;
     let span = info_span!("consume", consumer = %consumer.group);
     consumer.database.check(&[migrations()]).await?;
-    Worker::new(consumer)
+    let meter = consumer.meter();
+    bus.board().enter(&consumer.group, &meter);
+    let ended = Worker::new(consumer)
         .run(&*bus, &topics, shutdown)
         .instrument(span)
-        .await
+        .await;
+    meter.ended();
+    ended
 }

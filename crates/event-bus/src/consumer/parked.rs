@@ -75,6 +75,47 @@ pub async fn list_parked(
     Ok(rows.into_iter().map(record).collect())
 }
 
+/// How many records of a consumer are kept aside now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeptCount {
+    pub consumer: String,
+    /// Need a person, or on a state topic a newer record of their key.
+    pub parked: u64,
+    /// Wait for something that is not here yet.
+    pub unresolved: u64,
+    /// Wait behind another of their key, or are about to be tried.
+    pub waiting: u64,
+}
+
+/// How many records of each consumer are kept aside now; consumers without any are absent.
+///
+/// # Errors
+/// The database is away.
+pub async fn count_parked(database: &Database) -> Result<Vec<KeptCount>, StoreError> {
+    let rows: Vec<(String, String, i64)> = sqlx::query_as(include_str!("sql/count.sql"))
+        .fetch_all(database.pool())
+        .await?;
+    let mut counts: Vec<KeptCount> = Vec::new();
+    for (consumer, status, number) in rows {
+        if counts.last().is_none_or(|count| count.consumer != consumer) {
+            counts.push(KeptCount {
+                consumer,
+                ..KeptCount::default()
+            });
+        }
+        let Some(count) = counts.last_mut() else {
+            continue;
+        };
+        let number = u64::try_from(number).unwrap_or_default();
+        match status.as_str() {
+            "unresolved" => count.unresolved += number,
+            "waiting" | "ready" => count.waiting += number,
+            _ => count.parked += number,
+        }
+    }
+    Ok(counts)
+}
+
 fn record(row: Row) -> ParkedRecord {
     let (
         id,
@@ -259,5 +300,17 @@ pub async fn restart_stalled(
     };
     let restarted = query.execute(&mut *tx).await?.rows_affected() == 1;
     tx.commit().await?;
+    if restarted {
+        let Stalled {
+            consumer,
+            topic,
+            partition,
+            ..
+        } = stalled;
+        info!(
+            consumer,
+            topic, partition, "{topic} {partition} of {consumer} goes on, somebody said so"
+        );
+    }
     Ok(restarted)
 }

@@ -93,6 +93,7 @@ impl Worker {
                 Ok(counts) => {
                     total.handled += counts.handled;
                     total.healed += counts.healed;
+                    total.parked += counts.parked;
                 }
                 Err(Stop::Handler { source, .. }) => {
                     self.meter.failed();

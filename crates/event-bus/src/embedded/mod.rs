@@ -16,6 +16,7 @@ use millrace_event_store::EventLog;
 use millrace_service_kit::Shutdown;
 use tokio::sync::watch;
 
+use crate::board::Board;
 use crate::bus::{Bus, BusError, Mirrored, Routes};
 use crate::embedded::subscription::EmbeddedSubscription;
 use crate::subscription::{Positions, Subscription, known};
@@ -25,6 +26,7 @@ use crate::topics::Topic;
 #[derive(Clone, Debug)]
 pub struct EmbeddedBus {
     attached: Arc<watch::Sender<Vec<Attached>>>,
+    board: Board,
 }
 
 /// A log whose relay runs.
@@ -49,6 +51,7 @@ impl EmbeddedBus {
     pub fn new() -> Self {
         Self {
             attached: Arc::new(watch::Sender::new(Vec::new())),
+            board: Board::default(),
         }
     }
 
@@ -145,5 +148,9 @@ impl Bus for EmbeddedBus {
 
     async fn check(&self) -> Result<(), BusError> {
         Ok(())
+    }
+
+    fn board(&self) -> &Board {
+        &self.board
     }
 }

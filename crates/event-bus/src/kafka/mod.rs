@@ -25,6 +25,7 @@ use millrace_service_kit::Shutdown;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tracing::debug;
 
+use crate::board::Board;
 use crate::bus::{Bus, BusError, Mirrored, Routes};
 use crate::kafka::client::Quiet;
 use crate::kafka::relay::Relay;
@@ -45,6 +46,7 @@ struct Inner {
     /// Asks about the cluster; belongs to no group.
     inquirer: Arc<BaseConsumer<Quiet>>,
     relays: relay::Board,
+    board: Board,
 }
 
 impl std::fmt::Debug for KafkaBus {
@@ -68,6 +70,7 @@ impl KafkaBus {
             holder: holder.into(),
             inquirer,
             relays: relay::Board::default(),
+            board: Board::default(),
         })))
     }
 
@@ -165,6 +168,14 @@ impl Bus for KafkaBus {
         })
         .await?;
         Ok(())
+    }
+
+    fn board(&self) -> &Board {
+        &self.0.board
+    }
+
+    fn relays(&self) -> Vec<RelayReading> {
+        self.0.relays.read()
     }
 }
 

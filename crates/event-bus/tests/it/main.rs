@@ -8,6 +8,7 @@ mod kafka;
 mod kafka_faults;
 mod processes;
 mod resync;
+mod told;
 mod world;
 
 /// Every sentence of the contract, for every adapter.
