@@ -286,6 +286,13 @@ pub(crate) fn from_text(headers: &str, payload: Option<Bytes>) -> Result<Recorde
     )
 }
 
+/// The epoch of the log that a record came from, as far as its headers say.
+pub(crate) fn epoch_of(headers: &str) -> Option<Uuid> {
+    let fields: serde_json::Value = serde_json::from_str(headers).ok()?;
+    let (_, epoch, _) = parse_source(fields.get("ce_source")?.as_str()?)?;
+    Some(epoch)
+}
+
 /// The event in the JSON format of CloudEvents: for people and tools that do not read Kafka headers.
 #[must_use]
 pub fn to_json(recorded: &Recorded) -> serde_json::Value {

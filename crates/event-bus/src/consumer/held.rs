@@ -84,19 +84,21 @@ pub(super) async fn hold(
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
     let (name, reason, waits_for) = status.columns();
-    let (kind, headers, payload) = match &taken.event {
+    let (kind, headers, payload, epoch) = match &taken.event {
         Ok(recorded) => {
             let payload = (!recorded.event.deleted).then(|| recorded.event.payload.to_vec());
             (
                 recorded.event.kind.clone(),
                 cloud_event::to_text(recorded),
                 payload,
+                Some(recorded.at.epoch),
             )
         }
         Err(unread) => (
             String::new(),
             unread.headers.clone(),
             unread.payload.as_ref().map(|payload| payload.to_vec()),
+            cloud_event::epoch_of(&unread.headers),
         ),
     };
     let attempts = i64::from(*status != Status::Waiting);
@@ -116,6 +118,7 @@ pub(super) async fn hold(
         .bind((now + recheck_pause(attempts)).as_microsecond())
         .bind(headers)
         .bind(payload)
+        .bind(epoch.map(|epoch| epoch.to_string()).unwrap_or_default())
         .execute(&mut **tx)
         .await?;
     Ok(())

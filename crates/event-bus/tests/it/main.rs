@@ -8,6 +8,7 @@ mod kafka;
 mod kafka_faults;
 mod processes;
 mod resync;
+mod schema;
 mod told;
 mod world;
 
@@ -58,5 +59,6 @@ contract! {
     resync::a_rebuilt_log_of_states_is_read_again_from_its_beginning,
     resync::facts_of_a_rebuilt_log_wait_for_a_person_and_go_on_where_they_stopped,
     resync::facts_of_a_rebuilt_log_wait_for_a_person_and_begin_again,
+    resync::a_parked_fact_of_an_earlier_life_stays_beside_one_at_the_same_place,
     held::what_a_handler_wrote_for_a_parked_record_is_undone,
 }

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use millrace_event_bus::{From, Stalled, list_stalled, restart_stalled};
+use millrace_event_bus::{
+    From, ParkedState, Stalled, list_parked, list_stalled, restart_stalled, retry_parked,
+};
 use millrace_event_store::Database;
 
 use crate::handler::{self, Obedient};
-use crate::world::{World, append, item, order, taken, until};
+use crate::world::{World, append, item, order, pairs, taken, until};
 
 async fn latest(database: &Database) -> HashMap<String, String> {
     handler::taken(database).await.into_iter().collect()
@@ -153,4 +156,58 @@ pub async fn facts_of_a_rebuilt_log_wait_for_a_person_and_begin_again(world: Wor
         ]
     );
     consumer.stop().await;
+}
+
+pub async fn a_parked_fact_of_an_earlier_life_stays_beside_one_at_the_same_place(world: World) {
+    let (old, new, sink) = (
+        world.log().await,
+        world.rebuilt_log().await,
+        world.sink().await,
+    );
+    let handler = obedient();
+    let (consumer, _) = world.consume(world.consumer(&["webshop-orders"], &sink, handler.clone()));
+    let relay = world.relay(&old).await;
+    append(&old, (0..3).map(|n| order(&old, "c", &n.to_string()))).await;
+    append(&old, [order(&old, "a", "poison")]).await;
+    let kept = async || list_parked(&sink, 0, 1_000).await.expect("readable");
+    until("the fourth is parked", async || kept().await.len() == 1).await;
+    relay.stop().await;
+
+    // The fourth of the new life stands where the parked one stood; the first belongs behind it all the same.
+    append(&new, [order(&new, "a", "later")]).await;
+    append(&new, (3..5).map(|n| order(&new, "c", &n.to_string()))).await;
+    append(&new, [order(&new, "b", "poison")]).await;
+    let relay = world.relay(&new).await;
+    until("the new life is taken", async || {
+        for stalled in list_stalled(&sink).await.expect("readable") {
+            restart_stalled(&sink, &stalled, From::Beginning)
+                .await
+                .expect("restarted");
+        }
+        kept().await.len() >= 3 && handler::taken(&sink).await.len() >= 5
+    })
+    .await;
+    let mut known: Vec<(String, ParkedState, u64)> = kept()
+        .await
+        .into_iter()
+        .map(|kept| (kept.key, kept.state, kept.waiting_behind))
+        .collect();
+    // Keys may stand in different partitions.
+    known.sort_by(|left, right| left.0.cmp(&right.0));
+    assert_eq!(
+        known,
+        [
+            ("a".to_owned(), ParkedState::Parked, 1),
+            ("a".to_owned(), ParkedState::Waiting, 0),
+            ("b".to_owned(), ParkedState::Parked, 0)
+        ]
+    );
+
+    handler.antidote.store(true, Ordering::Relaxed);
+    let first = kept().await[0].id;
+    retry_parked(&sink, &[first]).await.expect("retried");
+    let handled = taken(&sink, 7).await;
+    assert_eq!(handled[5..], pairs(&[("a", "poison"), ("a", "later")]));
+    consumer.stop().await;
+    relay.stop().await;
 }
