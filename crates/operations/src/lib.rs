@@ -1,18 +1,28 @@
 //! `operations.v1.ParkedService` over the databases of the services that run in this process: what could not be processed,
-//! why, and what a person does about it. Owns no table and no topic; the rules of keeping aside are event-bus's.
+//! why, and what a person does about it; the same as figures for `/metrics` and as troubles for `/ready`. The rules of keeping
+//! records of topics aside are event-bus's. Owns the table `erp_unreadable`, which every service that reads the ERP writes
+//! through [`unreadable::note`].
+
+mod entries;
+mod figures;
+mod overview;
+mod stalled;
+pub mod unreadable;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use millrace_contract::operations::v1 as wire;
 use millrace_contract::operations::v1::parked_service_server::ParkedService;
-use millrace_event_bus::{
-    ParkedRecord, ParkedState, drop_parked, list_parked, retry_all_parked, retry_parked,
-};
+use millrace_event_bus::{drop_parked, retry_all_parked, retry_parked};
 use millrace_event_store::{Database, StoreError};
 use millrace_service_kit::auth::Caller;
 use millrace_service_kit::rejection;
 use tonic::{Request, Response, Status};
 use tracing::{error, info};
+
+pub use overview::Overview;
+pub use unreadable::migrations;
 
 /// What a caller needs.
 pub const SCOPE: &str = "operations:admin";
@@ -84,19 +94,14 @@ impl ParkedService for Parked {
             }
             let after = if name == from { after } else { 0 };
             let wanted = size - records.len();
-            let found = list_parked(database, after, wanted + 1)
+            let found = entries::list(name, database, after, wanted + 1)
                 .await
                 .map_err(|error| away(&error))?;
             let more = found.len() > wanted;
             let last = found
                 .get(wanted.saturating_sub(1))
                 .map_or(after, |record| record.id);
-            records.extend(
-                found
-                    .into_iter()
-                    .take(wanted)
-                    .map(|record| to_wire(name, record)),
-            );
+            records.extend(found.into_iter().take(wanted));
             if more {
                 let next_page_token = format!("{name}:{}", if wanted == 0 { after } else { last });
                 return Ok(Response::new(wire::ListParkedResponse {
@@ -126,6 +131,7 @@ impl ParkedService for Parked {
         }
         let mut retried = 0;
         for (_, database) in self.chosen(&service)? {
+            entries::refuse_those_of_the_erp(database, &ids).await?;
             let done = if ids.is_empty() {
                 retry_all_parked(database).await
             } else {
@@ -160,9 +166,68 @@ impl ParkedService for Parked {
         let dropped = drop_parked(database, &ids, &note)
             .await
             .map_err(|error| away(&error))?;
+        let forgotten = unreadable::forget(database, &entries::of_the_erp(&ids))
+            .await
+            .map_err(|error| away(&error))?;
+        if forgotten > 0 {
+            info!(
+                actor = caller.name(),
+                forgotten, "{forgotten} unreadable records of the erp are forgotten"
+            );
+        }
+        let dropped = dropped + forgotten;
         Ok(Response::new(wire::DropParkedResponse {
             dropped: u32::try_from(dropped).unwrap_or(u32::MAX),
         }))
+    }
+
+    async fn list_stalled(
+        &self,
+        request: Request<wire::ListStalledRequest>,
+    ) -> Result<Response<wire::ListStalledResponse>, Status> {
+        operator(&request)?;
+        let mut partitions = Vec::new();
+        for (name, database) in self.chosen(&request.into_inner().service)? {
+            let found = stalled::list(name, database).await;
+            partitions.extend(found.map_err(|error| away(&error))?);
+        }
+        Ok(Response::new(wire::ListStalledResponse { partitions }))
+    }
+
+    async fn restart_stalled(
+        &self,
+        request: Request<wire::RestartStalledRequest>,
+    ) -> Result<Response<wire::RestartStalledResponse>, Status> {
+        let caller = operator(&request)?;
+        let request = request.into_inner();
+        let database = self.named(&request.service)?;
+        let restarted = stalled::restart(database, &request).await?;
+        for partition in &restarted {
+            let wire::StalledPartition {
+                group,
+                topic,
+                partition,
+                ..
+            } = partition;
+            info!(
+                actor = caller.name(),
+                group, topic, partition, "{topic} {partition} of {group} may go on"
+            );
+        }
+        Ok(Response::new(wire::RestartStalledResponse { restarted }))
+    }
+}
+
+/// A caller who may act for every channel.
+fn operator<T>(request: &Request<T>) -> Result<Arc<Caller>, Status> {
+    let caller = Caller::of(request)?;
+    caller.may_anywhere(SCOPE)?;
+    match caller.channel() {
+        None => Ok(caller),
+        Some(channel) => Err(rejection::denied(
+            "WRONG_CHANNEL",
+            format!("token {} belongs to channel {channel}", caller.name()),
+        )),
     }
 }
 
@@ -182,31 +247,4 @@ fn away(error: &StoreError) -> Status {
         "parked records cannot be reached"
     );
     rejection::unavailable("database", "the database is away")
-}
-
-fn to_wire(service: &str, record: ParkedRecord) -> wire::ParkedRecord {
-    let state = match record.state {
-        ParkedState::Parked | ParkedState::Ready => wire::ParkedState::Parked,
-        ParkedState::Unresolved => wire::ParkedState::Unresolved,
-        ParkedState::Waiting => wire::ParkedState::Waiting,
-    };
-    let time = |at: millrace_service_kit::Timestamp| prost_types::Timestamp {
-        seconds: at.as_second(),
-        nanos: at.subsec_nanosecond(),
-    };
-    wire::ParkedRecord {
-        id: record.id,
-        service: service.to_owned(),
-        group: record.consumer,
-        topic: record.topic,
-        key: record.key,
-        r#type: record.kind,
-        state: state.into(),
-        reason: record.reason,
-        waits_for: record.waits_for,
-        waiting_behind: u32::try_from(record.waiting_behind).unwrap_or(u32::MAX),
-        attempts: u32::try_from(record.attempts).unwrap_or(u32::MAX),
-        parked_at: Some(time(record.parked_at)),
-        last_attempt_at: Some(time(record.last_attempt_at)),
-    }
 }
