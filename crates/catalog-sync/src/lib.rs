@@ -4,7 +4,8 @@
 //! * Writes: topics `items` and `prices`. Streams `item/<erp>/<id>` and `price/<erp>/<item id>/<variant>/<group>/<unit>`, which
 //!   are the keys too; for itself `price-keys/<erp>/<item id>`.
 //! * Serves: `catalog.v1.CatalogService`.
-//! * Owns: tables `items`, `prices`, `priced_in_snapshot`, `unreadable_records`.
+//! * Owns: tables `items`, `prices`, `priced_in_snapshot`; records of the ERP that cannot be read stand in the table of
+//!   `operations`.
 //!
 //! An item is released in a channel when the ERP blocks neither it nor its sale; a variant's block is marked on the variant.
 //! Prices are told whether or not their item was told before: who needs the item waits for it.

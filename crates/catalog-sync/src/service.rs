@@ -25,7 +25,7 @@ pub static MIGRATIONS: Migrations = migrations!("catalog-sync");
 /// What the service stands on.
 #[derive(Clone)]
 pub struct Ports {
-    /// Named `catalog-sync`, migrated with [`MIGRATIONS`].
+    /// Named `catalog-sync`, migrated with [`MIGRATIONS`] and those of operations.
     pub database: Database,
     pub bus: Arc<dyn Bus>,
     pub erp: Arc<dyn Erp>,
@@ -61,7 +61,8 @@ impl Service {
     /// # Errors
     /// The database is away, or not migrated.
     pub async fn build(config: Config, ports: Ports) -> Result<Self, ServiceError> {
-        ports.database.check(&[&MIGRATIONS]).await?;
+        let owners = [&MIGRATIONS, millrace_operations::migrations()];
+        ports.database.check(&owners).await?;
         let log = ports.database.log().await?;
         let items = ports.health.component("catalog-sync.items");
         let prices = ports.health.component("catalog-sync.prices");

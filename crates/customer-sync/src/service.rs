@@ -69,7 +69,9 @@ impl Service {
             holder,
             message_limit,
         } = ports;
-        database.check(&[&MIGRATIONS]).await?;
+        database
+            .check(&[&MIGRATIONS, millrace_operations::migrations()])
+            .await?;
         let log = database.log().await?;
         let reader = Reader {
             flow: Flow::Customers,

@@ -32,7 +32,7 @@ pub static MIGRATIONS: Migrations = migrations!("order-intake");
 /// What the service stands on.
 #[derive(Clone)]
 pub struct Ports {
-    /// Named `order-intake`, migrated with [`MIGRATIONS`] and the bus's.
+    /// Named `order-intake`, migrated with [`MIGRATIONS`], the bus's and those of operations.
     pub database: Database,
     pub bus: Arc<dyn Bus>,
     pub erp: Arc<dyn Erp>,
@@ -80,7 +80,11 @@ impl Service {
     pub async fn build(config: Config, ports: Ports) -> Result<Self, ServiceError> {
         ports
             .database
-            .check(&[&MIGRATIONS, millrace_event_bus::migrations()])
+            .check(&[
+                &MIGRATIONS,
+                millrace_event_bus::migrations(),
+                millrace_operations::migrations(),
+            ])
             .await?;
         let log = ports.database.log().await?;
         let metrics = &ports.metrics;
@@ -236,7 +240,6 @@ impl Service {
             erp: ports.erp.code().clone(),
             orders: self.desk.orders.clone(),
             database: ports.database.clone(),
-            clock: ports.clock.clone(),
             ids: ports.ids.clone(),
             foreign: self.foreign.clone(),
         }

@@ -41,7 +41,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// What the service stands on.
 #[derive(Clone)]
 pub struct Ports {
-    /// Named `stock-availability`, migrated with [`MIGRATIONS`] and those of event-bus.
+    /// Named `stock-availability`, migrated with [`MIGRATIONS`] and those of event-bus and operations.
     pub database: Database,
     pub bus: Arc<dyn Bus>,
     pub erp: Arc<dyn Erp>,
@@ -93,7 +93,11 @@ impl Service {
     pub async fn build(config: Config, ports: Ports) -> Result<Self, ServiceError> {
         ports
             .database
-            .check(&[&MIGRATIONS, millrace_event_bus::migrations()])
+            .check(&[
+                &MIGRATIONS,
+                millrace_event_bus::migrations(),
+                millrace_operations::migrations(),
+            ])
             .await?;
         let log = ports.database.log().await?;
         let counts = Counts::new(&ports.metrics);

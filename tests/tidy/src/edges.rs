@@ -48,7 +48,7 @@ const SERVICES: [&str; 7] = [
     "millrace-shop-delivery",
 ];
 
-const FOR_SERVICES: [&str; 7] = [
+const FOR_SERVICES: [&str; 8] = [
     "millrace-values",
     "millrace-contract",
     "millrace-service-kit",
@@ -56,6 +56,7 @@ const FOR_SERVICES: [&str; 7] = [
     "millrace-event-bus",
     "millrace-erp",
     "millrace-erp-reader",
+    "millrace-operations",
 ];
 
 /// It passes on what others have read of the ERP, and must run without it.
@@ -84,10 +85,12 @@ fn allowed(name: &str) -> Option<&'static [&'static str]> {
             "millrace-erp",
         ]),
         "millrace-operations" => Some(&[
+            "millrace-values",
             "millrace-contract",
             "millrace-service-kit",
             "millrace-event-store",
             "millrace-event-bus",
+            "millrace-erp",
         ]),
         // A product of its own: what it computes must not come from what it is used to test.
         "millrace-erp-simulator" => Some(&["millrace-service-kit"]),

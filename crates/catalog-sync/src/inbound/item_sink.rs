@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use async_trait::async_trait;
 use millrace_erp::master::ItemObserved;
-use millrace_erp::{Observed, Page};
+use millrace_erp::{Flow, Observed, Page};
 use millrace_erp_reader::{Sink, SinkError};
 use millrace_event_store::LeaseEpoch;
+use millrace_operations::unreadable;
 use millrace_service_kit::trace::TraceContext;
 use millrace_values::{ErpCode, SystemId};
 use tracing::info;
@@ -14,7 +15,6 @@ use tracing::info;
 use crate::domain::item::{Command, Item};
 use crate::domain::prices::Command as PriceCommand;
 use crate::inbound::recorder::{Act, Recorder};
-use crate::inbound::unreadable::Legible;
 use crate::inbound::{items, prices};
 use crate::read_model::Catalog;
 
@@ -32,19 +32,12 @@ pub(crate) fn name(erp: &ErpCode) -> String {
 impl Sink for ItemSink {
     async fn take(&self, page: &Page, lease: &LeaseEpoch) -> Result<(), SinkError> {
         let mut seen = Vec::new();
-        let mut legible = Legible::default();
         for observed in &page.observations {
             match observed {
-                Observed::Item(item) => {
-                    legible.read(item.system_id);
-                    seen.push(item_seen(item.clone()));
-                }
+                Observed::Item(item) => seen.push(item_seen(item.clone())),
                 Observed::ItemGone(item) => seen.push(self.gone(*item)),
-                Observed::Unreadable {
-                    entity,
-                    system_id,
-                    reason,
-                } => legible.unread(entity, *system_id, reason),
+                // Kept below, where people see it.
+                Observed::Unreadable { .. } => {}
                 // Other flows' records; the flow asked for does not bring them.
                 Observed::Prices(_)
                 | Observed::Stock(_)
@@ -54,7 +47,8 @@ impl Sink for ItemSink {
             }
         }
         self.record(seen, lease).await?;
-        Ok(legible.note(&self.catalog, &self.recorder).await?)
+        let (database, erp) = (&self.catalog.0, &self.recorder.erp);
+        Ok(unreadable::note(database, erp, Flow::Items, &page.observations).await?)
     }
 
     async fn compare(&self, there: HashSet<SystemId>, lease: &LeaseEpoch) -> Result<(), SinkError> {

@@ -7,4 +7,3 @@ mod page_token;
 pub(crate) mod price_sink;
 pub(crate) mod prices;
 pub(crate) mod recorder;
-mod unreadable;

@@ -4,16 +4,16 @@
 use std::collections::HashSet;
 
 use async_trait::async_trait;
-use millrace_erp::{Observed, Page};
+use millrace_erp::{Flow, Observed, Page};
 use millrace_erp_reader::{Sink, SinkError};
 use millrace_event_store::LeaseEpoch;
+use millrace_operations::unreadable;
 use millrace_service_kit::trace::TraceContext;
 use millrace_values::{ErpCode, SystemId};
 use tracing::info;
 
 use crate::domain::prices::Command;
 use crate::inbound::recorder::{Act, Recorder};
-use crate::inbound::unreadable::Legible;
 use crate::inbound::{item_sink, prices};
 use crate::read_model::Catalog;
 
@@ -40,11 +40,11 @@ impl Sink for PriceSink {
 
     async fn take(&self, page: &Page, lease: &LeaseEpoch) -> Result<(), SinkError> {
         let mut seen = Vec::new();
-        let mut legible = Legible::default();
+        let mut priced = Vec::new();
         for observed in &page.observations {
             match observed {
                 Observed::Prices(observed) => {
-                    legible.read(observed.item);
+                    priced.push(observed.item);
                     seen.push(prices::Seen {
                         item: observed.item,
                         command: Command::from(observed.clone()),
@@ -54,11 +54,8 @@ impl Sink for PriceSink {
                         },
                     });
                 }
-                Observed::Unreadable {
-                    entity,
-                    system_id,
-                    reason,
-                } => legible.unread(entity, *system_id, reason),
+                // Kept below, where people see it.
+                Observed::Unreadable { .. } => {}
                 // Other flows' records; the flow asked for does not bring them.
                 Observed::Item(_)
                 | Observed::ItemGone(_)
@@ -71,10 +68,11 @@ impl Sink for PriceSink {
         self.record(seen, lease).await?;
         if page.snapshot {
             self.catalog
-                .seen_in_snapshot(&self.recorder.erp, legible.readable())
+                .seen_in_snapshot(&self.recorder.erp, &priced)
                 .await?;
         }
-        Ok(legible.note(&self.catalog, &self.recorder).await?)
+        let (database, erp) = (&self.catalog.0, &self.recorder.erp);
+        Ok(unreadable::note(database, erp, Flow::Prices, &page.observations).await?)
     }
 
     async fn end_full_read(&self, lease: &LeaseEpoch) -> Result<(), SinkError> {

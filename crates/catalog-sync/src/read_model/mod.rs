@@ -5,5 +5,4 @@ mod progress;
 mod projection;
 
 pub use catalog::{Catalog, ItemRow, PriceAfter};
-pub(crate) use progress::UnreadableRecord;
 pub(crate) use projection::{CatalogProjection, PROJECTION};

@@ -61,7 +61,8 @@ pub async fn database_at(url: &str) -> Database {
     let database = Database::open(&settings, Arc::new(SystemClock), Ids::random())
         .await
         .unwrap();
-    database.migrate(&[&MIGRATIONS]).await.unwrap();
+    let owners = [millrace_operations::migrations(), &MIGRATIONS];
+    database.migrate(&owners).await.unwrap();
     database
 }
 

@@ -183,7 +183,7 @@ async fn a_record_that_cannot_be_read_is_kept_and_the_flow_goes_on() {
     erp.tells(Flow::Items, Observed::Item(item(7)));
     running.until_told("ItemChanged", 3).await;
     let kept = async |database: &millrace_event_store::Database| -> i64 {
-        let (count,): (i64,) = sqlx::query_as("SELECT count(*) FROM unreadable_records")
+        let (count,): (i64,) = sqlx::query_as("SELECT count(*) FROM erp_unreadable")
             .fetch_one(database.pool())
             .await
             .unwrap();

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use millrace_erp::{Observed, Page};
+use millrace_erp::{Flow, Observed, Page};
 use millrace_erp_reader::{Sink, SinkError};
 use millrace_event_store::{
     AppendError, Cause, Context, Database, EventLog, ExecuteError, LeaseEpoch, SealError, Sealer,
     Streams, projected_up_to,
 };
+use millrace_operations::unreadable;
 use millrace_service_kit::trace::TraceContext;
 use millrace_service_kit::{Clock, Ids};
 use millrace_values::{ErpCode, SystemId};
 use prost::Message;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::domain::Sealed;
 use crate::domain::customer::{Command, Mirror};
@@ -61,19 +62,8 @@ impl Sink for MirrorSink {
                 Observed::CustomerGone(id) => {
                     commands.push((wire::customer_stream(&self.erp, *id), Command::ObserveGone))
                 }
-                Observed::Unreadable {
-                    entity,
-                    system_id,
-                    reason,
-                } => {
-                    let id = system_id.map(|id| id.to_string()).unwrap_or_default();
-                    warn!(
-                        entity,
-                        system_id = id,
-                        reason,
-                        "a record of the erp cannot be read"
-                    );
-                }
+                // Kept below, where people see it.
+                Observed::Unreadable { .. } => {}
                 // Other flows' records; the flow asked for does not bring them.
                 Observed::Item(_)
                 | Observed::ItemGone(_)
@@ -82,7 +72,9 @@ impl Sink for MirrorSink {
                 | Observed::Document(_) => {}
             }
         }
-        self.write(commands, lease).await
+        self.write(commands, lease).await?;
+        let (database, seen) = (&self.database, &page.observations);
+        Ok(unreadable::note(database, &self.erp, Flow::Customers, seen).await?)
     }
 
     async fn compare(&self, there: HashSet<SystemId>, lease: &LeaseEpoch) -> Result<(), SinkError> {

@@ -63,7 +63,8 @@ pub async fn database(url: &str) -> Database {
     let database = Database::open(&settings, Arc::new(SystemClock), Ids::random())
         .await
         .unwrap();
-    database.migrate(&[&MIGRATIONS]).await.unwrap();
+    let owners = [millrace_operations::migrations(), &MIGRATIONS];
+    database.migrate(&owners).await.unwrap();
     database
 }
 

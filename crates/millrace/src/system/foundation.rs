@@ -14,6 +14,7 @@ use millrace_erp::Erp;
 use millrace_erp::business_central::BusinessCentral;
 use millrace_event_bus::{Bus, EmbeddedBus, KafkaBus};
 use millrace_event_store::{Database, DatabaseSettings, Migrations, Pending, Sealer};
+use millrace_operations::Overview;
 use millrace_order_intake::{Customers, GrpcCustomers};
 use millrace_service_kit::auth::{TokenSettings, Tokens};
 use millrace_service_kit::grpc::{Entrance, Limits};
@@ -107,6 +108,16 @@ impl Foundation {
 
     pub fn databases(&self) -> Databases {
         self.databases.values().cloned().collect()
+    }
+
+    /// What waits for a person in any of the services.
+    pub fn overview(&self) -> Overview {
+        Overview::new(
+            self.bus.clone(),
+            self.databases(),
+            &self.metrics,
+            &self.health,
+        )
     }
 
     fn erp(&self) -> Result<Arc<dyn Erp>> {
@@ -224,7 +235,12 @@ fn owners(service: ServiceName) -> Vec<&'static Migrations> {
         ServiceName::StockAvailability => &millrace_stock_availability::MIGRATIONS,
         ServiceName::ShopDelivery => &millrace_shop_delivery::MIGRATIONS,
     };
-    vec![millrace_event_bus::migrations(), own]
+    // The services' own come last: they may move rows into the tables of the others.
+    vec![
+        millrace_event_bus::migrations(),
+        millrace_operations::migrations(),
+        own,
+    ]
 }
 
 /// Every database of the chosen services: one each, but one per channel's feed.

@@ -231,6 +231,10 @@ impl Process {
             "grpc",
             grpc::serve(listeners.grpc, routes, foundation.entrance(), stop.clone()),
         );
+        tasks.spawn(
+            "looking at what is kept aside",
+            foundation.overview().run(stop.clone()),
+        );
         if let Some(erp) = &foundation.erp {
             tasks.spawn("hooks", hooks(listeners.hooks, erp.clone(), stop.clone()));
             tasks.spawn(

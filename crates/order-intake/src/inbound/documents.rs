@@ -1,19 +1,19 @@
 //! What became of our orders in the ERP. Read by one process at a time (`erp-reader`); read again, it changes nothing.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use millrace_erp::document::DocumentObserved;
-use millrace_erp::{Observed, Page};
+use millrace_erp::{Flow, Observed, Page};
 use millrace_erp_reader::{Sink, SinkError};
-use millrace_event_store::{Database, LeaseEpoch, StoreError};
+use millrace_event_store::{Database, LeaseEpoch};
+use millrace_operations::unreadable;
+use millrace_service_kit::Ids;
 use millrace_service_kit::metrics::Counter;
 use millrace_service_kit::trace::TraceContext;
-use millrace_service_kit::{Clock, Ids};
 use millrace_values::{ErpCode, SystemId};
-use tracing::{Instrument, debug, warn};
+use tracing::{Instrument, debug};
 
 use crate::domain;
 use crate::orders::{Actor, OrderError, Orders};
@@ -27,40 +27,23 @@ pub struct Documents {
     pub erp: ErpCode,
     pub orders: Orders,
     pub database: Database,
-    pub clock: Arc<dyn Clock>,
     pub ids: Ids,
     /// Documents of orders nobody here took.
     pub foreign: Counter,
-}
-
-/// A record of the ERP that cannot be read: which, and why.
-struct Unreadable<'a> {
-    id: String,
-    reason: &'a str,
 }
 
 #[async_trait]
 impl Sink for Documents {
     async fn take(&self, page: &Page, lease: &LeaseEpoch) -> Result<(), SinkError> {
         let mut by_order: BTreeMap<String, Vec<DocumentObserved>> = BTreeMap::new();
-        let mut unreadable = Vec::new();
         for observed in &page.observations {
             match observed {
                 Observed::Document(document) => {
                     let stream = domain::stream(&document.channel, &document.order_number);
                     by_order.entry(stream).or_default().push(document.clone());
                 }
-                Observed::Unreadable {
-                    entity,
-                    system_id,
-                    reason,
-                } => {
-                    let id = system_id.map(|id| id.to_string()).unwrap_or_default();
-                    unreadable.push(Unreadable {
-                        id: format!("{entity}/{id}"),
-                        reason,
-                    });
-                }
+                // Kept below, where people see it.
+                Observed::Unreadable { .. } => {}
                 // Other flows' records; this flow does not bring them.
                 Observed::Item(_)
                 | Observed::ItemGone(_)
@@ -84,7 +67,8 @@ impl Sink for Documents {
             .try_collect::<()>()
             .instrument(trace.span())
             .await?;
-        Ok(self.note(&unreadable).await?)
+        let (database, seen) = (&self.database, &page.observations);
+        Ok(unreadable::note(database, &self.erp, Flow::Documents, seen).await?)
     }
 
     /// Documents do not go away.
@@ -133,24 +117,5 @@ impl Documents {
             }
         }
         Err(SinkError::Failed(OrderError::Conflict.into()))
-    }
-
-    /// Keeps what cannot be read where people see it.
-    async fn note(&self, unreadable: &[Unreadable<'_>]) -> Result<(), StoreError> {
-        if unreadable.is_empty() {
-            return Ok(());
-        }
-        let mut tx = self.database.begin().await?;
-        for Unreadable { id, reason } in unreadable {
-            warn!(record = id, reason, "a document of the erp cannot be read");
-            sqlx::query(include_str!("../read_model/sql/note_unreadable.sql"))
-                .bind(id)
-                .bind(self.erp.as_str())
-                .bind(*reason)
-                .bind(self.clock.now().as_microsecond())
-                .execute(&mut *tx)
-                .await?;
-        }
-        tx.commit().await
     }
 }

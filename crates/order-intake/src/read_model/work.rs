@@ -300,7 +300,8 @@ mod tests {
             let database = Database::open(&settings, shared, Ids::seeded(1))
                 .await
                 .unwrap();
-            database.migrate(&[&crate::MIGRATIONS]).await.unwrap();
+            let owners = [millrace_operations::migrations(), &crate::MIGRATIONS];
+            database.migrate(&owners).await.unwrap();
             Self { database, clock }
         }
 

@@ -284,7 +284,11 @@ pub async fn migrated(url: &str) -> Database {
     .await
     .unwrap();
     database
-        .migrate(&[&MIGRATIONS, millrace_event_bus::migrations()])
+        .migrate(&[
+            millrace_event_bus::migrations(),
+            millrace_operations::migrations(),
+            &MIGRATIONS,
+        ])
         .await
         .unwrap();
     database

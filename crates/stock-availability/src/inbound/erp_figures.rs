@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use millrace_erp::{Cursor, Erp, ErpError, Flow, Observed, Page};
 use millrace_event_store::{Cause, Database, StoreError, Tx, load_cursor, save_cursor};
+use millrace_operations::unreadable;
 use millrace_service_kit::health::{Component, chain};
 use millrace_service_kit::metrics::Counter;
 use millrace_service_kit::retry::Backoff;
@@ -251,6 +252,8 @@ impl FigureReader {
                 return Ok(());
             }
         }
+        let (database, erp) = (&self.database, self.erp.code());
+        unreadable::note(database, erp, Flow::Stock, &page.observations).await?;
         let sales_orders = self.erp.capabilities().await?.stock_by_location;
         let mut seen: HashMap<SystemId, Known> = HashMap::with_capacity(page.observations.len());
         for observed in page.observations {
@@ -259,19 +262,9 @@ impl FigureReader {
                     let known = Known::new(stock, generation, sales_orders);
                     seen.insert(known.item, known);
                 }
-                Observed::Unreadable {
-                    entity,
-                    system_id,
-                    reason,
-                } => {
+                // Kept above, where people see it; the figure that is known stays.
+                Observed::Unreadable { .. } => {
                     self.unreadable.inc();
-                    let id = system_id.map(|id| id.to_string()).unwrap_or_default();
-                    warn!(
-                        entity,
-                        system_id = id,
-                        reason,
-                        "a stock figure of the erp cannot be read, the last one stays"
-                    );
                 }
                 // Records of other flows; this one does not bring them.
                 Observed::Item(_)

@@ -92,7 +92,11 @@ pub async fn database(url: &str) -> Database {
         .await
         .unwrap();
     database
-        .migrate(&[&MIGRATIONS, millrace_event_bus::migrations()])
+        .migrate(&[
+            &MIGRATIONS,
+            millrace_event_bus::migrations(),
+            millrace_operations::migrations(),
+        ])
         .await
         .unwrap();
     database
