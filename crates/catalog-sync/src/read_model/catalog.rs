@@ -12,7 +12,7 @@ use crate::read_model::PROJECTION;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone)]
-pub struct Catalog(pub(super) Database);
+pub struct Catalog(pub(crate) Database);
 
 /// An item's row: number, system id, released (0 or 1), version, recorded at (microseconds), `items.v1.Item`.
 pub type ItemRow = (String, String, i64, i64, i64, Vec<u8>);
