@@ -60,10 +60,7 @@ async fn waiting_for(
     let mut waiting = BTreeSet::new();
     for page in subjects.chunks(PAGE) {
         let (places, count) = places(page.len(), 1);
-        let sql = format!(
-            "SELECT orders.stream, orders.channel FROM order_waits JOIN orders ON orders.stream = order_waits.stream \
-             WHERE order_waits.subject IN ({places})"
-        );
+        let sql = include_str!("sql/waiting_for.sql").replace("$places", &places);
         let mut query = sqlx::query_as(AssertSqlSafe(sql));
         let repeated = page.iter().chain(std::iter::repeat(&page[0]));
         for subject in repeated.take(count) {

@@ -40,6 +40,10 @@ async fn an_item_that_arrives_while_its_order_is_being_held_is_not_missed() {
     let instance = world
         .instance_with(database.clone(), without_recheck(), |_| {})
         .await;
+    millrace_test_rig::until(PATIENCE, "what came before is done with", async || {
+        (count(&database, "SELECT count(*) FROM arrivals").await == 0).then_some(())
+    })
+    .await;
     // Whatever the item's transaction writes last waits for us.
     let mut slow = database.begin().await.unwrap();
     sqlx::query("LOCK TABLE arrivals IN EXCLUSIVE MODE")

@@ -1,0 +1,3 @@
+SELECT orders.stream, orders.channel
+FROM order_waits JOIN orders ON orders.stream = order_waits.stream
+WHERE order_waits.subject IN ($places)
