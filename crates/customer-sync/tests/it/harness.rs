@@ -9,6 +9,7 @@ use millrace_contract::customer::v1::{
 };
 use millrace_contract::personal::v1::{Address, Personal};
 use millrace_customer_sync::{Config, MIGRATIONS, NAME, Ports, Service};
+use millrace_erp::Erp;
 use millrace_erp::business_central::BusinessCentral;
 use millrace_erp_simulator::{Config as ErpConfig, Simulator};
 use millrace_event_bus::{Bus, EmbeddedBus};
@@ -89,24 +90,27 @@ pub async fn start(simulator: &Simulator, database: Database) -> Running {
 }
 
 pub async fn start_on(simulator: &Simulator, database: Database, bus: Arc<dyn Bus>) -> Running {
+    start_with(adapter(simulator), database, bus).await
+}
+
+pub fn adapter(simulator: &Simulator) -> Arc<BusinessCentral> {
     let text = format!(
         "code = 'bc-main'\naddress = '{url}/v2.0'\nsign_in_address = '{url}'\ntenant = 'demo'\nenvironment = 'production'\n\
          client_id = 'millrace-demo'\nclient_secret = 'millrace-demo'\nlimits = {{ write_timeout = '500ms', timeout = '2s' }}\n\
          reading = {{ page_size = 10, queue_interval = '20ms' }}",
         url = simulator.url()
     );
-    let erp = BusinessCentral::connect(
-        toml::from_str(&text).unwrap(),
-        Arc::new(SystemClock),
-        Ids::random(),
-    )
-    .unwrap();
+    let settings = toml::from_str(&text).unwrap();
+    Arc::new(BusinessCentral::connect(settings, Arc::new(SystemClock), Ids::random()).unwrap())
+}
+
+pub async fn start_with(erp: Arc<dyn Erp>, database: Database, bus: Arc<dyn Bus>) -> Running {
     let health = Health::default();
     let sealer = Arc::new(Sealer::new(database.clone(), &[7; 32]));
     let ports = Ports {
         database: database.clone(),
         bus,
-        erp: Arc::new(erp),
+        erp,
         channels: Arc::new(channels()),
         sealer: sealer.clone(),
         clock: Arc::new(SystemClock),

@@ -7,3 +7,4 @@ mod harness;
 mod mirror;
 mod real;
 mod registering;
+mod spoiled_erp;

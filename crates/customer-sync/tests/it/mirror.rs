@@ -6,11 +6,15 @@ use millrace_contract::customer::v1::get_customer_request::By;
 use millrace_contract::customers::v1::{CustomerBlock, CustomerChanged};
 use millrace_erp_simulator::Simulator;
 use millrace_erp_simulator::faults::{Kind, Rule};
+use millrace_event_bus::EmbeddedBus;
 use millrace_test_rig::until;
 use prost::Message;
 use serde_json::json;
 
-use crate::harness::{PATIENCE, Running, SERVICE, database, got, running, simulator, start};
+use crate::harness::{
+    PATIENCE, Running, SERVICE, adapter, database, got, running, simulator, start, start_with,
+};
+use crate::spoiled_erp::Spoiled;
 
 fn numbers(simulator: &Simulator) -> Vec<String> {
     simulator.read(|tables| {
@@ -301,4 +305,34 @@ fn tempfile() -> String {
     let folder = std::env::temp_dir().join(name);
     std::fs::create_dir_all(&folder).unwrap();
     folder.to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn customers_that_cannot_be_read_are_kept_until_they_can() {
+    let simulator = simulator().await;
+    let erp = Spoiled::new(adapter(&simulator));
+    let bus = Arc::new(EmbeddedBus::new());
+    let running = start_with(erp.clone(), database("sqlite::memory:").await, bus).await;
+    running.ready().await;
+    let numbers = numbers(&simulator);
+    assert_eq!(unreadable(&running).await, numbers.len());
+    assert_eq!(running.told("CustomerChanged").await.len(), 0);
+    erp.mend();
+    let change = json!({ "number": numbers[0], "name": "Neuer Name" });
+    simulator.office("change-customer", change).await.unwrap();
+    until(PATIENCE, "one can be read again", async || {
+        (unreadable(&running).await == numbers.len() - 1).then_some(())
+    })
+    .await;
+    assert_eq!(running.told("CustomerChanged").await.len(), 1);
+    running.stop().await;
+}
+
+async fn unreadable(running: &Running) -> usize {
+    let rows: Vec<(String,)> =
+        sqlx::query_as("SELECT system_id FROM erp_unreadable WHERE flow = 'customers'")
+            .fetch_all(running.database.pool())
+            .await
+            .unwrap();
+    rows.len()
 }

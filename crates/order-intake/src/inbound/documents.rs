@@ -119,3 +119,58 @@ impl Documents {
         Err(SinkError::Failed(OrderError::Conflict.into()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use millrace_erp::Cursor;
+    use millrace_event_store::DatabaseSettings;
+    use millrace_service_kit::SystemClock;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_document_that_cannot_be_read_is_kept() {
+        let settings = DatabaseSettings::new("sqlite::memory:", "order-intake");
+        let database = Database::open(&settings, Arc::new(SystemClock), Ids::random())
+            .await
+            .unwrap();
+        let owners = [millrace_operations::migrations(), &crate::MIGRATIONS];
+        database.migrate(&owners).await.unwrap();
+        let log = database.log().await.unwrap();
+        let documents = Documents {
+            erp: ErpCode::parse("bc-main").unwrap(),
+            orders: Orders::new(log, Arc::new(SystemClock), Ids::random()),
+            database: database.clone(),
+            ids: Ids::random(),
+            foreign: Counter::default(),
+        };
+        let id = "5d115c9c-44e3-ea11-bb43-000d3a2feca1";
+        let page = Page {
+            observations: vec![Observed::Unreadable {
+                entity: "document",
+                system_id: Some(SystemId::parse(id).unwrap()),
+                reason: "its quantity is no number".into(),
+            }],
+            next: Cursor("1".into()),
+            more: false,
+            snapshot: false,
+            snapshot_complete: false,
+        };
+        let lease = LeaseEpoch {
+            name: "documents/bc-main".into(),
+            epoch: 1,
+        };
+        documents.take(&page, &lease).await.unwrap();
+        let kept: Vec<(String, String)> =
+            sqlx::query_as("SELECT system_id, reason FROM erp_unreadable WHERE flow = 'documents'")
+                .fetch_all(database.pool())
+                .await
+                .unwrap();
+        assert_eq!(
+            kept,
+            [(id.to_owned(), "its quantity is no number".to_owned())]
+        );
+    }
+}

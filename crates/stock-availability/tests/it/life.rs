@@ -10,7 +10,10 @@ use millrace_stock_availability::Config;
 use millrace_test_rig::until;
 use serde_json::json;
 
-use crate::harness::{PATIENCE, SHOP, World, adapter, database, get, quick, simulator, start};
+use crate::harness::{
+    PATIENCE, Running, SHOP, World, adapter, database, get, quick, simulator, start,
+};
+use crate::spoiled_erp::Spoiled;
 
 #[tokio::test]
 async fn a_service_that_starts_again_answers_before_the_erp_does() {
@@ -199,4 +202,38 @@ async fn after_a_restore_the_figures_are_those_of_the_backup() {
     )
     .await;
     world.eventually("KEPT-1", "", Some(4)).await;
+}
+
+#[tokio::test]
+async fn figures_that_cannot_be_read_are_kept_until_they_can() {
+    let simulator = simulator().await;
+    let erp = Spoiled::new(adapter(&simulator));
+    let (database, bus) = (
+        database("sqlite::memory:").await,
+        Arc::new(EmbeddedBus::new()),
+    );
+    let service = start(erp.clone(), database, bus, quick()).await;
+    let item = simulator.read(|tables| tables.items.by_key("1000").unwrap().id);
+    until(PATIENCE, "the figure is kept", async || {
+        is_kept(&service, item).await.then_some(())
+    })
+    .await;
+    erp.mend();
+    let more = json!({ "item": "1000", "quantity": 1, "location": "MAIN" });
+    simulator.office("move-stock", more).await.unwrap();
+    until(PATIENCE, "it can be read again", async || {
+        (!is_kept(&service, item).await).then_some(())
+    })
+    .await;
+    service.stop().await;
+}
+
+async fn is_kept(service: &Running, item: uuid::Uuid) -> bool {
+    let found: Option<(i64,)> =
+        sqlx::query_as("SELECT id FROM erp_unreadable WHERE flow = 'stock' AND system_id = $1")
+            .bind(item.to_string())
+            .fetch_optional(service.database.pool())
+            .await
+            .unwrap();
+    found.is_some()
 }

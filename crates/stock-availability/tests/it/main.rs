@@ -11,5 +11,6 @@ mod lookups;
 mod orders;
 mod pods;
 mod refusals;
+mod spoiled_erp;
 mod standard;
 mod watching;

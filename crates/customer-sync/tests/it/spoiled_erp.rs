@@ -1,0 +1,95 @@
+//! The ERP, with records that cannot be read until they are mended.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use millrace_erp::document::{NewOrder, PlacedOrder};
+use millrace_erp::party::{CustomerCreated, NewCustomer};
+use millrace_erp::stock::{StockKey, StockObserved};
+use millrace_erp::{Capabilities, Cursor, Erp, ErpError, Flow, Observed, Page};
+use millrace_values::{ChannelCode, ErpCode, OrderNumber, SystemId};
+use tokio::sync::watch;
+
+#[derive(Debug)]
+pub struct Spoiled {
+    erp: Arc<dyn Erp>,
+    mended: AtomicBool,
+}
+
+impl Spoiled {
+    pub fn new(erp: Arc<dyn Erp>) -> Arc<Self> {
+        Arc::new(Self {
+            erp,
+            mended: AtomicBool::new(false),
+        })
+    }
+
+    /// What changes from now on can be read.
+    pub fn mend(&self) {
+        self.mended.store(true, Ordering::Relaxed);
+    }
+}
+
+fn spoil(observed: &mut Observed) {
+    let Observed::Customer(seen) = observed else {
+        return;
+    };
+    *observed = Observed::Unreadable {
+        entity: "customer",
+        system_id: Some(seen.system_id),
+        reason: "it is spoiled".into(),
+    };
+}
+
+#[async_trait]
+impl Erp for Spoiled {
+    fn code(&self) -> &ErpCode {
+        self.erp.code()
+    }
+
+    async fn capabilities(&self) -> Result<Capabilities, ErpError> {
+        self.erp.capabilities().await
+    }
+
+    async fn read(&self, flow: Flow, cursor: Option<&Cursor>) -> Result<Page, ErpError> {
+        let mut page = self.erp.read(flow, cursor).await?;
+        if !self.mended.load(Ordering::Relaxed) {
+            page.observations.iter_mut().for_each(spoil);
+        }
+        Ok(page)
+    }
+
+    async fn system_ids(&self, flow: Flow) -> Result<Vec<SystemId>, ErpError> {
+        self.erp.system_ids(flow).await
+    }
+
+    fn hints(&self, flow: Flow) -> watch::Receiver<u64> {
+        self.erp.hints(flow)
+    }
+
+    fn poll_interval(&self) -> Duration {
+        self.erp.poll_interval()
+    }
+
+    async fn stock_now(&self, keys: &[StockKey]) -> Result<Vec<StockObserved>, ErpError> {
+        self.erp.stock_now(keys).await
+    }
+
+    async fn create_customer(&self, customer: &NewCustomer) -> Result<CustomerCreated, ErpError> {
+        self.erp.create_customer(customer).await
+    }
+
+    async fn place_order(&self, order: &NewOrder) -> Result<PlacedOrder, ErpError> {
+        self.erp.place_order(order).await
+    }
+
+    async fn find_order(
+        &self,
+        channel: &ChannelCode,
+        number: &OrderNumber,
+    ) -> Result<Option<PlacedOrder>, ErpError> {
+        self.erp.find_order(channel, number).await
+    }
+}
