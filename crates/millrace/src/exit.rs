@@ -43,7 +43,8 @@ pub fn line(error: &anyhow::Error) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn code(error: &anyhow::Error) -> u8 {
+/// What a script sees.
+pub fn code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
         if cause.is::<SettingsError>() || cause.is::<WrongSettings>() {
             return SETTINGS;

@@ -99,23 +99,36 @@ async fn acknowledge(
 }
 
 fn show(change: &Change, output: Output) -> Result<()> {
-    let envelope = change.envelope.clone().unwrap_or_default();
-    let payload = if change.deleted {
-        Value::Null
-    } else {
-        print::to_json(&envelope.r#type, &change.payload)?
-    };
-    if output == Output::Json {
-        let envelope = print::to_json(
-            "millrace.events.v1.Envelope",
-            &prost::Message::encode_to_vec(&envelope),
-        )?;
-        return print::value(
-            &json!({ "envelope": envelope, "payload": payload, "deleted": change.deleted, "token": change.token }),
-        );
+    match output {
+        Output::Json => print::value(&document(change)?),
+        Output::Text => print::line(&row(change)?),
     }
+}
+
+/// Read with the type the envelope names; nothing of a deletion.
+fn payload(change: &Change) -> Result<Value> {
+    match &change.envelope {
+        Some(envelope) if !change.deleted => print::to_json(&envelope.r#type, &change.payload),
+        Some(_) | None => Ok(Value::Null),
+    }
+}
+
+pub(super) fn document(change: &Change) -> Result<Value> {
+    let envelope = change.envelope.clone().unwrap_or_default();
+    let envelope = prost::Message::encode_to_vec(&envelope);
+    Ok(json!({
+        "envelope": print::to_json("millrace.events.v1.Envelope", &envelope)?,
+        "payload": payload(change)?,
+        "deleted": change.deleted,
+        "token": change.token,
+    }))
+}
+
+pub(super) fn row(change: &Change) -> Result<String> {
+    let envelope = change.envelope.clone().unwrap_or_default();
     let kind = envelope.r#type.rsplit('.').next().unwrap_or_default();
-    print::line(&format!(
+    let payload = payload(change)?;
+    Ok(format!(
         "{:>8}  {kind:<20} {}  {payload}",
         envelope.position, envelope.key
     ))

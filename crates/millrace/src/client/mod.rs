@@ -1,10 +1,13 @@
 //! Client commands: what an operator or a shop developer does from a shell, over the public gRPC calls.
 
+mod document;
 pub mod feed;
 pub mod order;
 pub mod parked;
 mod print;
 pub mod stock;
+#[cfg(test)]
+mod tests;
 
 use anyhow::{Context, Result};
 use millrace_service_kit::Secret;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Subcommand;
 use millrace_contract::order::v1::order_admin_service_client::OrderAdminServiceClient;
 use millrace_contract::order::v1::order_service_client::OrderServiceClient;
@@ -11,11 +11,8 @@ use millrace_contract::order::v1::{
     OrderState, OrderView, RetryOrdersRequest, SubmitOrderRequest,
 };
 use millrace_contract::webshop_orders::v1::LineState;
-use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage};
-use serde::de::DeserializeSeed;
 
-use super::{connect, print};
+use super::{Authorized, connect, document, print};
 use crate::cli::{Output, ServerArgs};
 
 #[derive(Debug, Subcommand)]
@@ -66,9 +63,6 @@ pub enum OrderCommand {
 }
 
 pub async fn run(command: OrderCommand, server: &ServerArgs) -> Result<()> {
-    let connection = connect(server).await?;
-    let mut orders = OrderServiceClient::new(connection.clone());
-    let mut admin = OrderAdminServiceClient::new(connection);
     let output = server.output;
     match command {
         OrderCommand::Show { number, channel } => {
@@ -77,10 +71,8 @@ pub async fn run(command: OrderCommand, server: &ServerArgs) -> Result<()> {
                 order_number: number,
                 include_personal: false,
             };
-            show(
-                orders.get_order(request).await?.into_inner().order.as_ref(),
-                output,
-            )
+            let answer = orders(server).await?.get_order(request).await?;
+            show(answer.into_inner().order.as_ref(), output)
         }
         OrderCommand::List { channel, limit } => {
             let request = ListOrdersRequest {
@@ -88,24 +80,18 @@ pub async fn run(command: OrderCommand, server: &ServerArgs) -> Result<()> {
                 page_size: limit,
                 ..Default::default()
             };
-            rows(
-                &orders.list_orders(request).await?.into_inner().orders,
-                output,
-            )
+            let answer = orders(server).await?.list_orders(request).await?;
+            rows(&answer.into_inner().orders, output)
         }
         OrderCommand::Submit { file } => {
-            let request: SubmitOrderRequest = read(&file, "millrace.order.v1.SubmitOrderRequest")?;
-            show(
-                orders
-                    .submit_order(request)
-                    .await?
-                    .into_inner()
-                    .order
-                    .as_ref(),
-                output,
-            )
+            // What was written is read before anybody is called.
+            let request: SubmitOrderRequest =
+                document::read(&file, "millrace.order.v1.SubmitOrderRequest")?;
+            let answer = orders(server).await?.submit_order(request).await?;
+            show(answer.into_inner().order.as_ref(), output)
         }
         OrderCommand::Held { channel } => {
+            let mut admin = admin(server).await?;
             let mut page_token = String::new();
             loop {
                 let request = ListHeldRequest {
@@ -124,20 +110,18 @@ pub async fn run(command: OrderCommand, server: &ServerArgs) -> Result<()> {
             }
         }
         OrderCommand::Mend { file } => {
-            let request: MendOrderRequest = read(&file, "millrace.order.v1.MendOrderRequest")?;
-            show(
-                admin.mend_order(request).await?.into_inner().order.as_ref(),
-                output,
-            )
+            let request: MendOrderRequest =
+                document::read(&file, "millrace.order.v1.MendOrderRequest")?;
+            let answer = admin(server).await?.mend_order(request).await?;
+            show(answer.into_inner().order.as_ref(), output)
         }
         OrderCommand::Retry { channel, numbers } => {
-            let answer = admin
-                .retry_orders(RetryOrdersRequest {
-                    channel,
-                    order_numbers: numbers,
-                })
-                .await?
-                .into_inner();
+            let request = RetryOrdersRequest {
+                channel,
+                order_numbers: numbers,
+            };
+            let answer = admin(server).await?.retry_orders(request).await?;
+            let answer = answer.into_inner();
             match output {
                 Output::Json => print::json("millrace.order.v1.RetryOrdersResponse", &answer),
                 Output::Text => {
@@ -156,11 +140,11 @@ pub async fn run(command: OrderCommand, server: &ServerArgs) -> Result<()> {
                 order_number: number,
                 include_personal: false,
             };
-            print::line("would be given up for ever:")?;
-            show(
-                orders.get_order(request).await?.into_inner().order.as_ref(),
-                output,
-            )
+            let answer = orders(server).await?.get_order(request).await?;
+            if output == Output::Text {
+                print::line("would be given up for ever:")?;
+            }
+            show(answer.into_inner().order.as_ref(), output)
         }
         OrderCommand::Drop {
             number,
@@ -173,26 +157,18 @@ pub async fn run(command: OrderCommand, server: &ServerArgs) -> Result<()> {
                 order_number: number,
                 note,
             };
-            show(
-                admin.drop_order(request).await?.into_inner().order.as_ref(),
-                output,
-            )
+            let answer = admin(server).await?.drop_order(request).await?;
+            show(answer.into_inner().order.as_ref(), output)
         }
     }
 }
 
-fn read<M: Message + Default>(file: &PathBuf, kind: &str) -> Result<M> {
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("could not read {}", file.display()))?;
-    let pool = DescriptorPool::decode(millrace_contract::DESCRIPTORS)?;
-    let descriptor = pool
-        .get_message_by_name(kind)
-        .with_context(|| format!("type {kind} is not known"))?;
-    let mut deserializer = serde_json::Deserializer::from_str(&text);
-    let message: DynamicMessage = descriptor
-        .deserialize(&mut deserializer)
-        .with_context(|| format!("{} is no {kind}", file.display()))?;
-    Ok(message.transcode_to()?)
+async fn orders(server: &ServerArgs) -> Result<OrderServiceClient<Authorized>> {
+    Ok(OrderServiceClient::new(connect(server).await?))
+}
+
+async fn admin(server: &ServerArgs) -> Result<OrderAdminServiceClient<Authorized>> {
+    Ok(OrderAdminServiceClient::new(connect(server).await?))
 }
 
 fn rows(orders: &[OrderView], output: Output) -> Result<()> {

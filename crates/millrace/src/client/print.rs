@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result};
 use millrace_contract::values::v1::{Decimal, Money, Quantity};
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
 use serde_json::Value;
 
 fn pool() -> &'static DescriptorPool {
@@ -17,12 +17,16 @@ fn pool() -> &'static DescriptorPool {
     })
 }
 
+/// The named type of the contract.
+pub fn descriptor(kind: &str) -> Result<MessageDescriptor> {
+    pool()
+        .get_message_by_name(kind)
+        .with_context(|| format!("type {kind} is not known to this binary"))
+}
+
 /// Protobuf bytes of the named type as JSON, with the protos' own field names.
 pub fn to_json(kind: &str, bytes: &[u8]) -> Result<Value> {
-    let descriptor = pool()
-        .get_message_by_name(kind)
-        .with_context(|| format!("type {kind} is not known to this binary"))?;
-    let message = DynamicMessage::decode(descriptor, bytes)
+    let message = DynamicMessage::decode(descriptor(kind)?, bytes)
         .with_context(|| format!("could not read a {kind}"))?;
     let options = SerializeOptions::new()
         .use_proto_field_name(true)
