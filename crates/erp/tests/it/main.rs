@@ -4,6 +4,7 @@
 
 mod changes;
 mod hooks;
+mod ids;
 mod mirror;
 mod orders;
 mod plans;

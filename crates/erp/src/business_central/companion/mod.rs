@@ -220,7 +220,13 @@ impl CompanionLevel<'_> {
             ..self.reader(Priority::Bulk)
         };
         let rows = reader
-            .all(Query::new().select("systemId").on(self.url(page)))
+            .all(
+                // By what never changes: in BC's own order, by number, who is renamed meanwhile may be passed by.
+                Query::new()
+                    .select("systemId")
+                    .order_by("systemId")
+                    .on(self.url(page)),
+            )
             .await?;
         rows.iter()
             .map(|raw| id_of("systemId", raw).map(SystemId))

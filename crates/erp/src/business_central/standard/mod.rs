@@ -375,7 +375,10 @@ impl StandardLevel<'_> {
             ..self.reader(Priority::Bulk)
         };
         let rows = reader
-            .all(Query::new().select("id").on(self.url(page)))
+            .all(
+                // By what never changes: in BC's own order, by number, who is renamed meanwhile may be passed by.
+                Query::new().select("id").order_by("id").on(self.url(page)),
+            )
             .await?;
         rows.iter()
             .map(|raw| id_of("id", raw).map(SystemId))
