@@ -25,6 +25,9 @@ pub struct Capabilities {
     pub price_lists: bool,
     /// Stock per variant and location; else one figure per item under the location named in the settings.
     pub stock_by_location: bool,
+    /// Figures say what sales orders bind. Else they are on hand only: what people sold in the ERP and did not ship yet is
+    /// unknown and not deducted, and `allocated` and `reserved` are zero because nobody says otherwise.
+    pub stock_allocated: bool,
     /// Figures calculated for the asker.
     pub live_stock: bool,
     /// An order's unique key makes a repeat harmless; else [`ErpError::Unknown`] asks for a search first.

@@ -20,7 +20,7 @@ pub struct Figure {
     pub variant: Option<VariantCode>,
     pub location: LocationCode,
     pub on_hand: Quantity,
-    /// Bound to sales orders.
+    /// Bound to sales orders; says nothing where [`crate::Capabilities::stock_allocated`] is false.
     pub allocated: Quantity,
     /// Held back outside sales orders.
     pub reserved: Quantity,

@@ -159,10 +159,11 @@ pub(crate) async fn info(http: &Http, company: Uuid) -> Result<Info, Failure> {
 pub(crate) fn capabilities(tenant: &Tenant) -> Capabilities {
     let Some(companion) = &tenant.companion else {
         return Capabilities {
-            description: "business central, standard".into(),
+            description: "business central, standard (stock on hand only)".into(),
             change_queue: false,
             price_lists: false,
             stock_by_location: false,
+            stock_allocated: false,
             live_stock: false,
             order_buffer: false,
             status_feed: false,
@@ -179,6 +180,7 @@ pub(crate) fn capabilities(tenant: &Tenant) -> Capabilities {
         change_queue: has("changes"),
         price_lists: has("prices"),
         stock_by_location: has("stock"),
+        stock_allocated: has("stock"),
         live_stock: has("stockLookup"),
         order_buffer: has("orderBuffer"),
         status_feed: has("statusFeed"),

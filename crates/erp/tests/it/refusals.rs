@@ -309,7 +309,13 @@ async fn who_insists_on_the_companion_is_told_that_it_is_not_there() {
     let mut auto = settings(&world.simulator);
     auto.level = Level::Auto;
     let capabilities = adapter(auto).capabilities().await.unwrap();
-    assert_eq!(capabilities.description, "business central, standard");
+    assert!(
+        capabilities
+            .description
+            .starts_with("business central, standard"),
+        "{}",
+        capabilities.description
+    );
 }
 
 /// An extension that is being upgraded is away for a while; nothing falls back to the other level meanwhile, and an order is

@@ -330,3 +330,17 @@ async fn a_standard_tenant_has_no_documents_to_tell_of() {
         .unwrap();
     assert_eq!(again.next, page.next);
 }
+
+/// What people sold in the ERP and did not ship is not deducted here; who reads the figures can know that.
+#[tokio::test]
+async fn figures_on_hand_only_are_declared_as_such() {
+    let standard = standard_world().await.erp.capabilities().await.unwrap();
+    assert!(!standard.stock_allocated);
+    assert!(
+        standard.description.contains("on hand only"),
+        "{}",
+        standard.description
+    );
+    let companion = crate::world::world().await;
+    assert!(companion.erp.capabilities().await.unwrap().stock_allocated);
+}

@@ -92,6 +92,7 @@ pub(crate) fn stock(
             variant: None,
             location: location.clone(),
             on_hand: Quantity::new(row.inventory.0).map_err(misfit)?,
+            // Not known here, and the capabilities say so; see the head of this level.
             allocated: Quantity::ZERO,
             reserved: Quantity::ZERO,
             safety_stock: Quantity::ZERO,

@@ -3,6 +3,10 @@
 //! further than the longest posting; deletions of what nobody polled lately come out of the comparison of ids alone, which
 //! the reader makes; and rows that are rolled back may show for one cycle.
 //! Orders and customers are not written on this level.
+//! Stock is what is on hand, nothing deducted ([`crate::Capabilities::stock_allocated`] says so). What sales orders bind
+//! cannot be read here: Microsoft lists the lines of one order only, so a figure would need every open order; a line is in
+//! its sales unit, and API v2.0 tells no item's factor to the base unit; and an order moves the stamp of no item, so
+//! a figure would stay wrong until the next full read.
 
 mod mapping;
 pub(crate) mod recent;
