@@ -5,7 +5,8 @@ use millrace_test_rig::{Postgres, until};
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use crate::world::{PATIENCE, Plan, World, free_address};
+use crate::shop::Shop;
+use crate::world::{PATIENCE, Plan, SHOP_TOKEN, World, free_address};
 
 /// The report of `/ready` once it says `words`.
 async fn told(world: &World, service: &str, words: &[&str]) -> String {
@@ -58,8 +59,10 @@ async fn a_process_starts_without_its_neighbours_and_says_who_is_away() {
     server.stop().await.unwrap();
 
     world.add("catalog-sync", &settings);
+    told(&world, "catalog-sync", &["has not answered yet"]).await;
     told(&world, "catalog-sync", &["database of catalog-sync"]).await;
-    let mut shop = world.shop().await;
+    let address = format!("http://{}", world.process("catalog-sync").grpc);
+    let mut shop = Shop::open(|_| address.clone(), SHOP_TOKEN).await;
     let away = until(PATIENCE, "a call is answered", async || {
         let refused = shop.prices().await.unwrap_err();
         // Without details it is the client that found nobody listening yet.

@@ -118,6 +118,8 @@ impl Process {
     async fn run(mut self, shutdown: Shutdown) -> Result<()> {
         let waited = Shutdown::new();
         if self.settings.database_is_a_server() {
+            // Until the first failure is known, which may take a while.
+            self.database.trouble("the database has not answered yet");
             let entrance = self.foundation.entrance();
             self.listeners.grpc = early::answer(self.listeners.grpc, entrance, waited.clone())?;
         }
