@@ -1,13 +1,16 @@
 //! `millrace demo`: the simulator with a small furniture company, all services in this process, a scripted shop, and a tour.
 
+mod assortment;
 mod fresh;
 mod office;
 mod orders;
+mod places;
 mod screen;
 mod shop;
 mod tour;
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -21,12 +24,16 @@ use crate::settings::{DEFAULTS, Settings};
 use crate::system::{self, Selection, System};
 use crate::{exit, stop};
 use office::Office;
-use screen::Screen;
+use places::{Place, Places};
+use screen::{Screen, took};
 use shop::{CHANNEL, OPERATOR_TOKEN, SHOP_TOKEN, Shop};
 use tour::Tour;
 
 /// What the demo sets over the defaults.
 const DEMO: &str = include_str!("../../demo.toml");
+
+/// How long the pretend ERP gathers changes before it tells of them; the real one takes 30 seconds.
+const WEBHOOK_DELAY: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Args)]
 pub struct DemoArgs {
@@ -39,9 +46,20 @@ pub struct DemoArgs {
     /// Where the pretend Business Central listens.
     #[arg(long, default_value = "127.0.0.1:7048", value_name = "ADDRESS")]
     simulator: SocketAddr,
+    /// Start nothing: take the tour at services that run already, with the demo's channel and tokens and an ERP at
+    /// --simulator. An address for all, or `service=address` for each.
+    #[arg(long, value_name = "ADDRESS")]
+    at: Vec<Place>,
 }
 
 pub async fn run(args: &DemoArgs, files: &SettingsArgs) -> Result<()> {
+    if !args.at.is_empty() {
+        return tour(
+            &Places::new(args.at.clone()),
+            &format!("http://{}", args.simulator),
+        )
+        .await;
+    }
     let mut settings = Settings::load_over(&[DEFAULTS, DEMO], files.config.as_deref())?;
     // The tour speaks for itself; what the services log is for those who ask (MILLRACE_TELEMETRY__FILTER).
     if std::env::var_os("MILLRACE_TELEMETRY__FILTER").is_none() {
@@ -61,9 +79,12 @@ pub async fn run(args: &DemoArgs, files: &SettingsArgs) -> Result<()> {
         )
     })?;
     let erp = format!("http://{}", listener.local_addr()?);
+    let hooks = settings.hooks.listen;
     if let Some(settings) = settings.erp.as_mut() {
         settings.address = format!("{erp}/v2.0");
         settings.sign_in_address = erp.clone();
+        // So that a change is seen in milliseconds instead of at the next look.
+        settings.webhooks.public_address = Some(format!("http://{hooks}/hooks"));
     }
     let system = System::build(&settings, Selection::all()).await?;
     // Every address is ours: no other demo runs on this data, unless it was told to use other addresses; then its locks say so.
@@ -75,6 +96,7 @@ pub async fn run(args: &DemoArgs, files: &SettingsArgs) -> Result<()> {
     let simulator = Simulator::start(
         Config {
             data: Some(fresh::company(folder)),
+            webhook_delay: WEBHOOK_DELAY,
             ..Config::default()
         },
         listener,
@@ -82,6 +104,7 @@ pub async fn run(args: &DemoArgs, files: &SettingsArgs) -> Result<()> {
     .await?;
     let addresses = system.addresses();
     let server = format!("http://{}", addresses.grpc);
+    let places = Places::one(&server);
     let asked = shutdown.clone();
     let running = tokio::spawn(async move {
         let ended = system.run(asked.clone()).await;
@@ -90,7 +113,7 @@ pub async fn run(args: &DemoArgs, files: &SettingsArgs) -> Result<()> {
         ended
     });
     let toured = tokio::select! {
-        toured = tour(&server, &erp) => Some(toured),
+        toured = tour(&places, &erp) => Some(toured),
         () = shutdown.cancelled() => None,
     };
     if matches!(toured, Some(Ok(()))) && !args.exit_after_tour {
@@ -106,19 +129,21 @@ pub async fn run(args: &DemoArgs, files: &SettingsArgs) -> Result<()> {
     }
 }
 
-async fn tour(server: &str, simulator: &str) -> Result<()> {
+async fn tour(places: &Places, simulator: &str) -> Result<()> {
+    let began = Instant::now();
     let mut screen = Screen::new();
-    screen.line(
-        "Millrace: a pretend Business Central, all services in this process, a scripted shop.",
-    );
+    screen.line("Millrace: a pretend Business Central, all services, a scripted shop.");
     let mut tour = Tour {
-        shop: Shop::open(server).await?,
+        shop: Shop::open(places).await?,
         office: Office::open(simulator).await?,
         run: SystemClock.now().as_second().to_string(),
     };
     tour.take(&mut screen).await?;
     info!("the tour is over");
-    screen.line("\nEvery step held.");
+    screen.line(&format!(
+        "\nEvery step held. The tour took {}.",
+        took(began.elapsed())
+    ));
     Ok(())
 }
 

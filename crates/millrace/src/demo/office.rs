@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
+use super::assortment::{Assortment, Price, PriceLine, Thing};
 use super::shop::CHANNEL;
 
 /// The channel's location group, as in `demo.toml`.
@@ -87,21 +88,83 @@ impl Office {
         Ok(rows)
     }
 
-    /// Item number and variant code of everything that has a stock figure where this shop sells from.
-    pub async fn stock_keys(&self) -> Result<Vec<(String, String)>> {
-        let text = |row: &Value, field: &str| row[field].as_str().unwrap_or_default().to_owned();
-        let rows = self.rows("stockFigures").await?;
-        let sold_here = |row: &&Value| {
-            row["locationCode"]
-                .as_str()
-                .is_some_and(|code| LOCATIONS.contains(&code))
-        };
-        let keys: std::collections::BTreeSet<_> = rows
-            .iter()
-            .filter(sold_here)
-            .map(|row| (text(row, "itemNumber"), text(row, "variantCode")))
-            .collect();
-        Ok(keys.into_iter().collect())
+    /// Everything this shop may sell, as the ERP has it.
+    pub async fn assortment(&self) -> Result<Assortment> {
+        let mut assortment = Assortment::default();
+        for item in self.rows("items").await? {
+            let number = text(&item, "number");
+            let amount = decimal(&item, "unitPrice")?;
+            if !amount.is_zero() {
+                let line = PriceLine {
+                    thing: (number.clone(), String::new()),
+                    group: String::new(),
+                    list: String::new(),
+                    currency: "EUR".to_owned(),
+                    minimum: Decimal::ZERO,
+                    from: String::new(),
+                };
+                let price = Price {
+                    amount,
+                    includes_tax: item["priceIncludesTax"] == true,
+                    discount: Decimal::ZERO,
+                };
+                assortment.prices.insert(line, price);
+            }
+            assortment.names.insert(number, text(&item, "displayName"));
+        }
+        for row in self.rows("priceLines").await?.iter().filter(for_this_shop) {
+            let line = PriceLine {
+                thing: thing(row),
+                group: text(row, "sourceNumber"),
+                list: text(row, "priceListCode"),
+                currency: text(row, "currencyCode"),
+                minimum: decimal(row, "minimumQuantity")?,
+                from: day(row, "startingDate"),
+            };
+            let price = Price {
+                amount: decimal(row, "unitPrice")?,
+                includes_tax: row["pricesIncludeTax"] == true,
+                discount: decimal(row, "lineDiscountPercent")?,
+            };
+            assortment.prices.insert(line, price);
+        }
+        for row in self.rows("stockFigures").await? {
+            if !LOCATIONS.contains(&text(&row, "locationCode").as_str()) {
+                continue;
+            }
+            let free = decimal(&row, "quantityOnHand")?
+                - decimal(&row, "quantityOnSalesOrders")?
+                - decimal(&row, "quantityReserved")?
+                - decimal(&row, "safetyStock")?;
+            *assortment.stock.entry(thing(&row)).or_default() += free;
+        }
+        for figure in assortment.stock.values_mut() {
+            *figure = (*figure).max(Decimal::ZERO).normalize();
+        }
+        Ok(assortment)
+    }
+
+    /// Every item, and every variant of one.
+    pub async fn things(&self) -> Result<Vec<Thing>> {
+        let number = |row: &Value| (text(row, "number"), String::new());
+        let mut things: Vec<_> = self.rows("items").await?.iter().map(number).collect();
+        for row in self.rows("itemVariants").await? {
+            things.push((text(&row, "itemNumber"), text(&row, "code")));
+        }
+        Ok(things)
+    }
+
+    /// The customer with this number, as Microsoft's own page shows it; `None`: the ERP has none.
+    pub async fn customer(&self, number: &str) -> Result<Option<Value>> {
+        let page = self
+            .get(&format!(
+                "{}/v2.0/demo/production/api/v2.0/companies({})/customers?$filter=number eq '{number}'",
+                self.simulator, self.company
+            ))
+            .await?;
+        Ok(page["value"]
+            .as_array()
+            .and_then(|rows| rows.first().cloned()))
     }
 
     pub async fn rename_item(&self, number: &str, name: &str) -> Result<Value> {
@@ -171,17 +234,10 @@ impl Office {
         let document = documents
             .first()
             .with_context(|| format!("the erp has no sales order for {order}"))?;
-        let amount = |field: &str| -> Result<Decimal> {
-            document[field]
-                .to_string()
-                .trim_matches('"')
-                .parse()
-                .with_context(|| format!("{field} of the sales order is no number"))
-        };
         Ok(Booked {
-            number: document["number"].as_str().unwrap_or_default().to_owned(),
-            net: amount("net")?,
-            gross: amount("gross")?,
+            number: text(document, "number"),
+            net: decimal(document, "net")?,
+            gross: decimal(document, "gross")?,
         })
     }
 
@@ -222,6 +278,40 @@ impl Office {
             .await?
             .error_for_status()?;
         Ok(answer.json().await?)
+    }
+}
+
+fn text(row: &Value, field: &str) -> String {
+    row[field].as_str().unwrap_or_default().to_owned()
+}
+
+/// The ERP writes the empty day as the first of all.
+fn day(row: &Value, field: &str) -> String {
+    match text(row, field).as_str() {
+        "0001-01-01" => String::new(),
+        day => day.to_owned(),
+    }
+}
+
+fn thing(row: &Value) -> Thing {
+    (text(row, "itemNumber"), text(row, "variantCode"))
+}
+
+fn decimal(row: &Value, field: &str) -> Result<Decimal> {
+    let number: Decimal = row[field]
+        .to_string()
+        .trim_matches('"')
+        .parse()
+        .with_context(|| format!("{field} of the erp's row is no number"))?;
+    Ok(number.normalize())
+}
+
+/// Whether a price line is everybody's or of this shop's price group.
+fn for_this_shop(line: &&Value) -> bool {
+    match line["sourceType"].as_str() {
+        Some("Customer_x0020_Price_x0020_Group") => line["sourceNumber"] == "RETAIL",
+        Some("All_x0020_Customers") => true,
+        Some(_) | None => false,
     }
 }
 

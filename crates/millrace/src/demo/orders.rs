@@ -8,7 +8,7 @@ use millrace_contract::webshop_orders::v1::LineState;
 use rust_decimal::Decimal;
 
 use super::screen::took;
-use super::shop::{CHANNEL, Wish, euro, number};
+use super::shop::{BUYER, CHANNEL, Wish, euro, number};
 use super::tour::{SILENCE, Told, Tour};
 
 const WISHES: [Wish; 2] = [
@@ -37,7 +37,7 @@ impl Tour {
         let order = self.shop.posted(&number).await?;
         let posted = took(began.elapsed());
         let line = self.compare_with_erp(&number, &order).await?;
-        let customer = format!("new customer {} in the ERP", order.customer_number);
+        let customer = self.customer_in_erp(&order.customer_number).await?;
         Ok((
             request,
             vec![
@@ -221,6 +221,21 @@ impl Tour {
                 line,
             ],
         ))
+    }
+
+    /// The customer in the ERP, against who bought.
+    async fn customer_in_erp(&self, number: &str) -> Result<String> {
+        let customer = self.office.customer(number).await?;
+        let customer = customer.with_context(|| format!("the ERP has no customer {number:?}"))?;
+        let mail = format!("shop-{}@example.com", self.run);
+        for (field, expected) in [("displayName", BUYER), ("email", &mail)] {
+            ensure!(
+                customer[field] == expected,
+                "{field} of customer {number} is {} in the ERP, {expected:?} bought",
+                customer[field]
+            );
+        }
+        Ok(format!("new customer {number} in the ERP: {BUYER}"))
     }
 
     /// The order in the ERP, line by line and total by total, against what the shop sold.

@@ -71,3 +71,42 @@ pub fn took(elapsed: Duration) -> String {
         format!("{:.1} s", elapsed.as_secs_f64())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use anyhow::bail;
+
+    use super::*;
+    use crate::exit;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    async fn second_step(
+        at_most: Duration,
+        work: impl Future<Output = Result<((), Vec<String>)>>,
+    ) -> String {
+        let mut screen = Screen::new();
+        let first = screen.step("The first", LONG, async { Ok(((), vec![])) });
+        first.await.unwrap();
+        let failed = screen.step("An item renamed", at_most, work).await;
+        exit::line(&failed.unwrap_err())
+    }
+
+    #[tokio::test]
+    async fn a_step_that_fails_is_named_with_its_reason() {
+        let said = second_step(LONG, async { bail!("the name is still the old one") }).await;
+        assert_eq!(
+            said,
+            "step 2 of the tour failed (An item renamed): the name is still the old one"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_step_that_takes_too_long_is_named_with_its_limit() {
+        let said = second_step(Duration::from_millis(1), std::future::pending()).await;
+        assert!(
+            said.starts_with("step 2 of the tour failed (An item renamed): took longer than 1ms"),
+            "{said}"
+        );
+    }
+}

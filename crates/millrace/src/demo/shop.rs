@@ -1,5 +1,7 @@
 //! The scripted shop: a client of the public calls, nothing more.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result, bail};
 use millrace_contract::catalog::v1::catalog_service_client::CatalogServiceClient;
 use millrace_contract::catalog::v1::{ExportItemsRequest, ListPricesRequest};
@@ -20,11 +22,16 @@ use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal as Number, RoundingStrategy};
 use tonic::Streaming;
 
+use super::assortment::{Assortment, Price, PriceLine, Thing};
+use super::places::Places;
 use crate::client::{Authorized, connect_to};
+use crate::system::ServiceName;
 
 pub const CHANNEL: &str = "furniture";
 pub const SHOP_TOKEN: &str = "demo-furniture-shop-token";
 pub const OPERATOR_TOKEN: &str = "demo-operator-token";
+/// Whoever buys in this shop.
+pub const BUYER: &str = "Frieda Beispiel";
 
 pub struct Shop {
     pub catalog: CatalogServiceClient<Authorized>,
@@ -42,34 +49,55 @@ pub struct Wish {
 }
 
 impl Shop {
-    pub async fn open(server: &str) -> Result<Self> {
-        let shop = connect_to(server, &Secret::new(SHOP_TOKEN)).await?;
-        let operator = connect_to(server, &Secret::new(OPERATOR_TOKEN)).await?;
+    pub async fn open(places: &Places) -> Result<Self> {
+        let connect =
+            async |service, token| connect_to(places.of(service)?, &Secret::new(token)).await;
+        let orders = ServiceName::OrderIntake;
         Ok(Self {
-            catalog: CatalogServiceClient::new(shop.clone()),
-            stock: StockServiceClient::new(shop.clone()),
-            orders: OrderServiceClient::new(shop.clone()),
-            admin: OrderAdminServiceClient::new(operator),
-            feed: ChangeFeedServiceClient::new(shop).max_decoding_message_size(16 * 1024 * 1024),
+            catalog: CatalogServiceClient::new(
+                connect(ServiceName::CatalogSync, SHOP_TOKEN).await?,
+            ),
+            stock: StockServiceClient::new(
+                connect(ServiceName::StockAvailability, SHOP_TOKEN).await?,
+            ),
+            orders: OrderServiceClient::new(connect(orders, SHOP_TOKEN).await?),
+            admin: OrderAdminServiceClient::new(connect(orders, OPERATOR_TOKEN).await?),
+            feed: ChangeFeedServiceClient::new(
+                connect(ServiceName::ShopDelivery, SHOP_TOKEN).await?,
+            )
+            .max_decoding_message_size(16 * 1024 * 1024),
         })
     }
 
-    pub async fn count_items(&mut self) -> Result<usize> {
+    /// Everything this shop sees, and the figures of `things` that it knows.
+    pub async fn assortment(&mut self, things: &[Thing]) -> Result<Assortment> {
+        let stock = things.iter().cloned().zip(self.figures(things).await?);
+        Ok(Assortment {
+            names: self.names().await?,
+            prices: self.prices().await?,
+            stock: stock
+                .filter_map(|(thing, figure)| Some((thing, figure?)))
+                .collect(),
+        })
+    }
+
+    async fn names(&mut self) -> Result<BTreeMap<String, String>> {
         let request = ExportItemsRequest {
             channel: CHANNEL.into(),
             include_unreleased: true,
         };
         let mut export = self.catalog.export_items(request).await?.into_inner();
-        let mut count = 0;
-        while export.message().await?.is_some() {
-            count += 1;
+        let mut names = BTreeMap::new();
+        while let Some(answer) = export.message().await? {
+            let item = answer.item.and_then(|item| item.item);
+            let item = item.context("an answer without an item")?;
+            names.insert(item.number, item.display_name);
         }
-        Ok(count)
+        Ok(names)
     }
 
-    /// Price lines, so that quantity breaks count.
-    pub async fn count_prices(&mut self) -> Result<usize> {
-        let (mut count, mut page_token) = (0, String::new());
+    async fn prices(&mut self) -> Result<BTreeMap<PriceLine, Price>> {
+        let (mut prices, mut page_token) = (BTreeMap::new(), String::new());
         loop {
             let request = ListPricesRequest {
                 channel: CHANNEL.into(),
@@ -78,22 +106,37 @@ impl Shop {
                 page_token,
             };
             let page = self.catalog.list_prices(request).await?.into_inner();
-            count += page
-                .prices
-                .iter()
-                .map(|price| price.tiers.len())
-                .sum::<usize>();
+            for price in page.prices {
+                let key = price.key.context("a price without a key")?;
+                for tier in price.tiers {
+                    let unit_price = tier.unit_price.context("a price without an amount")?;
+                    let line = PriceLine {
+                        thing: (key.item_number.clone(), key.variant_code.clone()),
+                        group: key.price_group.clone(),
+                        list: tier.price_list_code,
+                        currency: unit_price.currency_code.clone(),
+                        minimum: decimal(tier.minimum_quantity.as_ref()),
+                        from: tier.valid_from,
+                    };
+                    let price = Price {
+                        amount: number(&unit_price),
+                        includes_tax: tier.price_includes_tax,
+                        discount: decimal(tier.line_discount_percent.as_ref()),
+                    };
+                    prices.insert(line, price);
+                }
+            }
             page_token = page.next_page_token;
             if page_token.is_empty() {
-                return Ok(count);
+                return Ok(prices);
             }
         }
     }
 
-    /// Of how many of these the index has a figure.
-    pub async fn count_known(&mut self, keys: &[(String, String)]) -> Result<usize> {
-        let mut known = 0;
-        for some in keys.chunks(1000) {
+    /// How many may be sold of each; `None` where it is unknown.
+    pub async fn figures(&mut self, things: &[Thing]) -> Result<Vec<Option<Number>>> {
+        let mut figures = Vec::with_capacity(things.len());
+        for some in things.chunks(1000) {
             let request = BatchGetAvailabilityRequest {
                 channel: CHANNEL.into(),
                 skus: some.iter().map(sku).collect(),
@@ -104,22 +147,19 @@ impl Shop {
                 .batch_get_availability(request)
                 .await?
                 .into_inner();
-            known += answer
-                .availabilities
-                .iter()
-                .filter(|availability| availability.known)
-                .count();
+            let answers = answer.availabilities.iter();
+            figures.extend(answers.map(|availability| Self::figure(Some(availability))));
         }
-        Ok(known)
+        Ok(figures)
     }
 
     /// The same over one stream of questions and answers.
-    pub async fn stream_known(&mut self, keys: &[(String, String)]) -> Result<usize> {
-        let questions: Vec<_> = keys
+    pub async fn streamed(&mut self, things: &[Thing]) -> Result<Vec<Option<Number>>> {
+        let questions: Vec<_> = things
             .iter()
-            .map(|key| StreamAvailabilityRequest {
+            .map(|thing| StreamAvailabilityRequest {
                 channel: CHANNEL.into(),
-                sku: Some(sku(key)),
+                sku: Some(sku(thing)),
                 by_location: false,
             })
             .collect();
@@ -128,15 +168,11 @@ impl Shop {
             .stream_availability(tokio_stream::iter(questions))
             .await?
             .into_inner();
-        let mut known = 0;
+        let mut figures = Vec::with_capacity(things.len());
         while let Some(answer) = answers.message().await? {
-            known += usize::from(
-                answer
-                    .availability
-                    .is_some_and(|availability| availability.known),
-            );
+            figures.push(Self::figure(answer.availability.as_ref()));
         }
-        Ok(known)
+        Ok(figures)
     }
 
     pub async fn available(&mut self, item: &str, variant: &str) -> Result<Number> {
@@ -167,8 +203,7 @@ impl Shop {
     /// The figure of an answer; `None` where it is unknown.
     pub fn figure(availability: Option<&Availability>) -> Option<Number> {
         let availability = availability.filter(|availability| availability.known)?;
-        let available = availability.available.as_ref()?;
-        Some(Number::from(available.units) + Number::new(available.nanos.into(), 9))
+        Some(decimal(Some(availability.available.as_ref()?)))
     }
 
     /// The price with tax that this shop's customers pay for one piece.
@@ -289,7 +324,7 @@ impl Shop {
     }
 }
 
-fn sku((item, variant): &(String, String)) -> Sku {
+fn sku((item, variant): &Thing) -> Sku {
     Sku {
         item_number: item.clone(),
         variant_code: variant.clone(),
@@ -315,9 +350,17 @@ pub fn number(money: &Money) -> Number {
     (Number::from(money.units) + Number::new(money.nanos.into(), 9)).normalize()
 }
 
+/// Absent means zero, as everywhere in the protos.
+fn decimal(decimal: Option<&Decimal>) -> Number {
+    let number = |decimal: &Decimal| {
+        (Number::from(decimal.units) + Number::new(decimal.nanos.into(), 9)).normalize()
+    };
+    decimal.map(number).unwrap_or_default()
+}
+
 fn person(customer: &str) -> Personal {
     let address = Address {
-        name: "Frieda Beispiel".into(),
+        name: BUYER.into(),
         address_line1: "Musterweg 8".into(),
         postal_code: "26121".into(),
         city: "Oldenburg".into(),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use millrace_contract::changes::v1::start::At;
 use millrace_contract::changes::v1::subscribe_response::Message as FeedMessage;
 use millrace_contract::changes::v1::{Change, Start, SubscribeRequest, SubscribeResponse};
@@ -101,35 +101,20 @@ impl Tour {
     }
 
     async fn full_sync(&mut self) -> Told<()> {
-        let rows = self.office.rows("items").await?;
-        let (items, on_cards) = (
-            rows.len(),
-            rows.iter()
-                .filter(|item| item["unitPrice"].as_f64() != Some(0.0))
-                .count(),
-        );
-        let lines = self.office.rows("priceLines").await?;
-        let prices = on_cards + lines.iter().filter(|line| for_this_shop(line)).count();
-        let figures = self.office.stock_keys().await?;
         let began = Instant::now();
-        let (mut seen, mut priced, mut counted) = (0, 0, 0);
-        // The step's own limit ends this loop when something is missing.
-        while seen < items || priced < prices || counted < figures.len() {
+        let erp = self.office.assortment().await?;
+        let things = self.office.things().await?;
+        // A little before the step's own limit, which could not say what is missing.
+        let deadline = began + SOON - Duration::from_secs(5);
+        while let Some(difference) = erp.difference(&self.shop.assortment(&things).await?) {
+            ensure!(Instant::now() < deadline, difference);
             tokio::time::sleep(Duration::from_millis(100)).await;
-            seen = self.shop.count_items().await?;
-            priced = self.shop.count_prices().await?;
-            counted = self.shop.count_known(&figures).await?;
         }
-        ensure!(
-            seen == items,
-            "the ERP has {items} items, the catalogue {seen}"
-        );
-        ensure!(
-            priced == prices,
-            "the ERP has {prices} prices for this shop, the catalogue {priced}"
-        );
         let line = format!(
-            "{seen} items, {priced} prices, stock of {counted} items and variants, equal to the ERP ({})",
+            "{} items, {} prices, stock of {} items and variants, equal to the ERP ({})",
+            erp.names.len(),
+            erp.prices.len(),
+            erp.stock.len(),
             took(began.elapsed())
         );
         Ok(((), vec![line]))
@@ -175,37 +160,33 @@ impl Tour {
 
     async fn lookups(&mut self) -> Told<()> {
         let one = self.shop.available("1700", "").await?;
-        let keys: Vec<_> = self
-            .office
-            .stock_keys()
-            .await?
-            .into_iter()
-            .take(100)
-            .collect();
+        let known = self.office.assortment().await?.stock;
+        let things: Vec<_> = known.into_keys().take(100).collect();
         let began = Instant::now();
-        let batch = self.shop.count_known(&keys).await?;
+        let batch = self.shop.figures(&things).await?;
         let batch_took = took(began.elapsed());
+        let unknown = batch.iter().filter(|figure| figure.is_none()).count();
         ensure!(
-            batch == keys.len(),
-            "{} of {} items are unknown in the index",
-            keys.len() - batch,
-            keys.len()
+            batch.len() == things.len() && unknown == 0,
+            "of {} items {} were answered, {unknown} of them unknown",
+            things.len(),
+            batch.len()
         );
         let began = Instant::now();
-        let streamed = self.shop.stream_known(&keys).await?;
+        let streamed = self.shop.streamed(&things).await?;
+        let stream_took = took(began.elapsed());
         ensure!(
-            streamed == keys.len(),
-            "the stream answered {streamed} of {}",
-            keys.len()
+            streamed == batch,
+            "the stream answered otherwise than the batch"
         );
         Ok((
             (),
             vec![
                 format!("one: item 1700, {one} available"),
-                format!("batch: {batch} items in {batch_took}"),
+                format!("batch: {} items in {batch_took}", batch.len()),
                 format!(
-                    "stream: {streamed} questions and answers in {}",
-                    took(began.elapsed())
+                    "stream: {} questions, the same answers, in {stream_took}",
+                    streamed.len()
                 ),
             ],
         ))
@@ -219,10 +200,12 @@ impl Tour {
         self.office
             .move_stock("1702", "", "MAIN", Decimal::from(25))
             .await?;
-        while let Some(answer) = watch.message().await? {
-            if Shop::figure(answer.availability.as_ref()) == Some(expected) {
-                break;
-            }
+        let mut seen = None;
+        while seen != Some(expected) {
+            let answer = watch.message().await?;
+            let answer = answer
+                .with_context(|| format!("the watch ended at {seen:?} instead of {expected}"))?;
+            seen = Shop::figure(answer.availability.as_ref());
         }
         Ok((
             (),
@@ -254,15 +237,6 @@ impl Tour {
 
     pub fn order_number(&self, which: u32) -> String {
         format!("WEB-{}-{which}", self.run)
-    }
-}
-
-/// Whether a price line is everybody's or of this shop's price group.
-fn for_this_shop(line: &serde_json::Value) -> bool {
-    match line["sourceType"].as_str() {
-        Some("Customer_x0020_Price_x0020_Group") => line["sourceNumber"] == "RETAIL",
-        Some("All_x0020_Customers") => true,
-        _ => false,
     }
 }
 
