@@ -2,13 +2,18 @@
 //! answers more than that with 429; the governor stays below both, lets what people wait for pass first, and slows down
 //! when BC says so. It knows one process: several processes under one principal are slowed by the 429s alone.
 
+mod meters;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use millrace_service_kit::metrics::{Counter, Gauge, Metrics};
+use millrace_service_kit::metrics::Metrics;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+
+use self::meters::Meters;
+pub use self::meters::Usage;
 
 /// What a request is for; earlier passes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,31 +37,6 @@ const CALM: u32 = 20;
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 /// Longer than BC's window of requests: what asks for more is a mistake.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
-
-/// Figures for `/metrics`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Usage {
-    /// Requests under way.
-    pub in_flight: usize,
-    /// Requests waiting for their turn.
-    pub waiting: usize,
-    /// Requests that the window still allows.
-    pub left: usize,
-    /// Requests started since the process began.
-    pub started: u64,
-    /// Answers of 429 since the process began.
-    pub throttled: u64,
-}
-
-/// [`Usage`] as `/metrics` shows it.
-#[derive(Debug, Clone)]
-struct Meters {
-    in_flight: Gauge,
-    waiting: Gauge,
-    left: Gauge,
-    started: Counter,
-    throttled: Counter,
-}
 
 #[derive(Debug, Clone)]
 pub struct Governor(Arc<Mutex<State>>);
@@ -183,33 +163,7 @@ impl Governor {
 
     /// Shows its figures from now on.
     pub fn show(&self, metrics: &Metrics) {
-        let meters = Meters {
-            in_flight: metrics.register(
-                "erp_requests_in_flight",
-                "Requests to the ERP under way",
-                Gauge::default(),
-            ),
-            waiting: metrics.register(
-                "erp_requests_waiting",
-                "Requests to the ERP waiting for their turn",
-                Gauge::default(),
-            ),
-            left: metrics.register(
-                "erp_requests_left",
-                "Requests the ERP still takes in the current window",
-                Gauge::default(),
-            ),
-            started: metrics.register(
-                "erp_requests",
-                "Requests sent to the ERP",
-                Counter::default(),
-            ),
-            throttled: metrics.register(
-                "erp_throttled",
-                "Requests the ERP answered with 429",
-                Counter::default(),
-            ),
-        };
+        let meters = Meters::register(metrics);
         let mut state = self.lock();
         meters.started.inc_by(state.started);
         meters.throttled.inc_by(state.throttled);
