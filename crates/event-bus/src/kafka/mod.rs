@@ -4,6 +4,7 @@
 //! has come to stands in the same transaction, in a small topic of its own, so that Kafka and the checkpoint cannot disagree
 //! (a Kafka that lost everything is filled again from the log). Readers read committed.
 
+mod board;
 mod checkpoint;
 mod client;
 mod member;
@@ -32,7 +33,7 @@ use crate::kafka::relay::Relay;
 use crate::subscription::{Positions, Subscription, known};
 use crate::topics::Topic;
 
-pub use relay::RelayReading;
+pub use board::RelayReading;
 pub use settings::{KafkaSettings, TopicSettings};
 
 /// See the module. Cheap to clone.
@@ -45,7 +46,7 @@ struct Inner {
     holder: String,
     /// Asks about the cluster; belongs to no group.
     inquirer: Arc<BaseConsumer<Quiet>>,
-    relays: relay::Board,
+    relays: board::Board,
     board: Board,
 }
 
@@ -69,7 +70,7 @@ impl KafkaBus {
             settings,
             holder: holder.into(),
             inquirer,
-            relays: relay::Board::default(),
+            relays: board::Board::default(),
             board: Board::default(),
         })))
     }
