@@ -2,7 +2,8 @@
 //!
 //! A relay publishes a log's feed in transactions whose transactional id fences a predecessor that wakes up late; where it
 //! has come to stands in the same transaction, in a small topic of its own, so that Kafka and the checkpoint cannot disagree
-//! (a Kafka that lost everything is filled again from the log). Readers read committed.
+//! (a Kafka that lost everything is filled again from the log). Readers read uncommitted: what is sent stands in the log already, and
+//! what is sent again is told by its position.
 
 mod board;
 mod checkpoint;
