@@ -3,14 +3,22 @@
 
 #![cfg(test)]
 
+mod a_hint_reaches_the_feed_at_once;
+mod any_call;
 mod every_server_answers_alike;
+mod kafka_may_die_in_the_first_second;
+mod neighbours_may_be_away_at_the_start;
 mod neighbours_that_are_away_are_waited_for;
 mod nobody_gets_in_without_a_right;
 mod orders_survive_everything;
+mod process;
 mod raw;
 mod refarch;
 mod refarch_reaches_the_shop;
 mod shop;
+mod tables;
 mod the_tour_holds;
+mod what_can_be_served_is_served;
+mod what_cannot_be_read_is_parked;
 mod world;
 mod wrong_settings_end_in_one_line;

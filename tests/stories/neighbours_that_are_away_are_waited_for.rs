@@ -5,8 +5,9 @@ use millrace_test_rig::{Postgres, until};
 use tonic::Code;
 use tonic_types::StatusExt;
 
+use crate::process::free_address;
 use crate::shop::Shop;
-use crate::world::{PATIENCE, Plan, SHOP_TOKEN, World, free_address};
+use crate::world::{PATIENCE, Plan, SHOP_TOKEN, World};
 
 /// The report of `/ready` once it says `words`.
 async fn told(world: &World, service: &str, words: &[&str]) -> String {
@@ -41,7 +42,7 @@ fn environment(postgres: &str) -> Vec<(String, String)> {
 async fn a_process_starts_without_its_neighbours_and_says_who_is_away() {
     let server = Postgres::start().await.unwrap();
     let database = server.create_database("away").await.unwrap();
-    let mut world = World::prepared(Plan::default()).await;
+    let mut world = World::empty(Plan::default()).await;
     let mut settings = environment(&database);
     let migration = [
         settings.clone(),
@@ -99,7 +100,7 @@ async fn a_process_starts_without_its_neighbours_and_says_who_is_away() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_waits_for_its_database_stops_when_asked() {
-    let mut world = World::prepared(Plan::default()).await;
+    let mut world = World::empty(Plan::default()).await;
     let nobody = format!("postgres://postgres@{}/nothing", free_address());
     world.add("catalog-sync", &environment(&nobody));
     told(&world, "catalog-sync", &["database of catalog-sync"]).await;
@@ -109,7 +110,7 @@ async fn a_process_that_waits_for_its_database_stops_when_asked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_does_not_exist_is_not_waited_for() {
     let server = millrace_test_rig::postgres().await;
-    let mut world = World::prepared(Plan::default()).await;
+    let mut world = World::empty(Plan::default()).await;
     world.add(
         "catalog-sync",
         &environment(&server.url("no_such_database")),

@@ -1,136 +1,109 @@
 //! Deny by default: every call × no token, an unknown one, another channel's, a missing scope; malformed and oversized messages.
 
-use millrace_contract::catalog::v1::{GetItemRequest, get_item_request};
-use millrace_contract::changes::v1::PullRequest;
-use millrace_contract::customer::v1::ListCustomersRequest;
-use millrace_contract::order::v1::{GetOrderRequest, ListHeldRequest};
-use millrace_contract::stock::v1::{BatchGetAvailabilityRequest, GetAvailabilityRequest, Sku};
+use millrace_contract::stock::v1::{BatchGetAvailabilityRequest, Sku};
 use millrace_test_rig::until;
-use tonic::{Code, Status};
+use tonic::Code;
+use tonic_types::StatusExt;
 
-use crate::shop::{Shop, order};
-use crate::world::{CHANNEL, OTHER_SHOP_TOKEN, PATIENCE, Plan, World};
+use crate::any_call::{Call, every_call, was_let_in};
+use crate::shop::order;
+use crate::world::{
+    ALMIGHTY_SHOP_TOKEN, CHANNEL, OPERATOR_TOKEN, OTHER_SHOP_TOKEN, PATIENCE, POWERLESS_SHOP_TOKEN,
+    Plan, World,
+};
 
-/// One call of every service on the channel `furniture`.
-async fn every_call(shop: &mut Shop) -> Vec<(&'static str, Result<(), Status>)> {
-    let channel = || CHANNEL.to_owned();
-    let by = Some(get_item_request::By::Number("1000".into()));
-    let sku = Some(Sku {
-        item_number: "1000".into(),
-        variant_code: String::new(),
-    });
-    vec![
-        (
-            "GetItem",
-            shop.catalog
-                .get_item(GetItemRequest {
-                    channel: channel(),
-                    by,
-                })
-                .await
-                .map(drop),
-        ),
-        ("ListPrices", shop.prices().await.map(drop)),
-        ("ExportItems", shop.items().await.map(drop)),
-        (
-            "ListCustomers",
-            shop.customers
-                .list_customers(ListCustomersRequest {
-                    channel: channel(),
-                    ..Default::default()
-                })
-                .await
-                .map(drop),
-        ),
-        (
-            "GetAvailability",
-            shop.stock
-                .get_availability(GetAvailabilityRequest {
-                    channel: channel(),
-                    sku,
-                    ..Default::default()
-                })
-                .await
-                .map(drop),
-        ),
-        (
-            "SubmitOrder",
-            shop.orders
-                .submit_order(order("WEB-NOBODY", "S-1", &[("1004", 1, 10690)]))
-                .await
-                .map(drop),
-        ),
-        (
-            "GetOrder",
-            shop.orders
-                .get_order(GetOrderRequest {
-                    channel: channel(),
-                    order_number: "WEB-1".into(),
-                    include_personal: false,
-                })
-                .await
-                .map(drop),
-        ),
-        (
-            "ListHeld",
-            shop.admin
-                .list_held(ListHeldRequest {
-                    channel: channel(),
-                    ..Default::default()
-                })
-                .await
-                .map(drop),
-        ),
-        (
-            "Pull",
-            shop.feed
-                .pull(PullRequest {
-                    channel: channel(),
-                    consumer: "x".into(),
-                    ..Default::default()
-                })
-                .await
-                .map(drop),
-        ),
-    ]
+/// Somebody who has no right to make a call.
+struct Stranger {
+    who: &'static str,
+    token: Option<&'static str>,
+    code: Code,
+    /// As the details of the refusal say it.
+    reason: Option<&'static str>,
+}
+
+const STRANGERS: [Stranger; 4] = [
+    Stranger {
+        who: "without a token",
+        token: None,
+        code: Code::Unauthenticated,
+        reason: None,
+    },
+    Stranger {
+        who: "with an unknown token",
+        token: Some("a-token-nobody-gave-out"),
+        code: Code::Unauthenticated,
+        reason: None,
+    },
+    Stranger {
+        who: "without the scope",
+        token: Some(POWERLESS_SHOP_TOKEN),
+        code: Code::PermissionDenied,
+        reason: Some("MISSING_SCOPE"),
+    },
+    Stranger {
+        who: "of another channel",
+        token: Some(OTHER_SHOP_TOKEN),
+        code: Code::PermissionDenied,
+        reason: Some("WRONG_CHANNEL"),
+    },
+];
+
+impl Stranger {
+    async fn is_refused(&self, world: &World, call: &Call) {
+        let answer = call.about(world, self.token, CHANNEL).await;
+        let what = format!("{} {}", call.name, self.who);
+        let refused = answer.expect_err(&what);
+        assert_eq!(refused.code(), self.code, "{what}: {refused:?}");
+        if let Some(reason) = self.reason {
+            let details = refused.get_error_details();
+            let told = details.error_info().map(|info| info.reason.as_str());
+            assert_eq!(told, Some(reason), "{what}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_call_is_refused_without_a_token_and_with_another_channels() {
+async fn every_call_is_refused_without_a_right() {
     let world = World::in_one_process(Plan::default()).await;
-    for (call, answer) in every_call(&mut world.shop_with("a-token-nobody-gave-out").await).await {
-        assert_eq!(
-            answer.unwrap_err().code(),
-            Code::Unauthenticated,
-            "{call} with an unknown token"
+    for call in every_call() {
+        let strangers = STRANGERS.iter().filter(|stranger| {
+            // Calls about no channel in particular still let in whoever has their scope.
+            call.has_channel() || stranger.reason != Some("WRONG_CHANNEL")
+        });
+        for stranger in strangers {
+            stranger.is_refused(&world, &call).await;
+        }
+    }
+}
+
+/// Whoever has the right is let in: the refusals above are not refusals of everything.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_lets_in_who_has_the_right() {
+    let world = World::in_one_process(Plan::default()).await;
+    for call in every_call() {
+        let answer = call.about(&world, Some(OPERATOR_TOKEN), CHANNEL).await;
+        assert!(was_let_in(&answer), "{}: {answer:?}", call.name);
+        if call.has_channel() {
+            let own = call.about(&world, Some(ALMIGHTY_SHOP_TOKEN), CHANNEL).await;
+            assert!(was_let_in(&own), "{}: {own:?}", call.name);
+        }
+    }
+}
+
+/// Row of DESIGN.md §7: unknown → NOT_FOUND, whichever call it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_nobody_knows_is_not_found_by_any_call() {
+    let world = World::in_one_process(Plan::default()).await;
+    for call in every_call().iter().filter(|call| call.has_channel()) {
+        let refused = call.about(&world, Some(OPERATOR_TOKEN), "toys").await;
+        let refused = refused.expect_err(&call.name);
+        assert_eq!(refused.code(), Code::NotFound, "{}: {refused:?}", call.name);
+        assert!(
+            refused.message().contains("toys"),
+            "{}: {refused:?}",
+            call.name
         );
     }
-    for (call, answer) in every_call(&mut world.shop_with(OTHER_SHOP_TOKEN).await).await {
-        assert_eq!(
-            answer.unwrap_err().code(),
-            Code::PermissionDenied,
-            "{call} with another channel's token"
-        );
-    }
-    let mut shop = world.shop().await;
-    let held = shop
-        .admin
-        .list_held(ListHeldRequest {
-            channel: CHANNEL.into(),
-            ..Default::default()
-        })
-        .await;
-    assert_eq!(
-        held.unwrap_err().code(),
-        Code::PermissionDenied,
-        "a shop is no operator"
-    );
-    let unknown = shop.view("WEB-NOBODY").await;
-    assert_eq!(
-        unknown.unwrap_err().code(),
-        Code::NotFound,
-        "a refused order leaves nothing behind"
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,7 +15,7 @@ use crate::world::{PATIENCE, Plan, SERVICES, World};
 const CAPITALS: &str = "FURNITURE";
 
 /// Sales orders the ERP holds for a shop order, shipped and invoiced ones included: the buffer remembers them.
-async fn documents(world: &World, number: &str) -> usize {
+pub async fn documents(world: &World, number: &str) -> usize {
     let asked = json!({ "channel": CAPITALS, "orderNumber": number });
     let answer = world.simulator.office("documents", asked).await.unwrap();
     let documents = answer["documents"].as_array().unwrap();
@@ -25,7 +25,7 @@ async fn documents(world: &World, number: &str) -> usize {
         .count()
 }
 
-async fn submit(shop: &mut Shop, number: &str) {
+pub async fn submit(shop: &mut Shop, number: &str) {
     let request = order(number, "S-1", &[("1004", 2, 10690), ("1102", 1, 65290)]);
     // A shop repeats until it is answered: that is what makes a repeat safe.
     until(PATIENCE, "the order is acknowledged", async || {
@@ -273,7 +273,7 @@ async fn kafka_may_be_gone_for_a_while_and_postgres_restarted() {
     .await;
 }
 
-async fn feed_has(shop: &mut Shop, text: &str) -> bool {
+pub async fn feed_has(shop: &mut Shop, text: &str) -> bool {
     use millrace_contract::changes::v1::start::At;
     use millrace_contract::changes::v1::{PullRequest, Start};
     let mut start = At::Snapshot(true);

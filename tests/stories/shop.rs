@@ -3,8 +3,6 @@
 use millrace_contract::catalog::v1::catalog_service_client::CatalogServiceClient;
 use millrace_contract::catalog::v1::{CatalogItem, ExportItemsRequest, ListPricesRequest};
 use millrace_contract::changes::v1::change_feed_service_client::ChangeFeedServiceClient;
-use millrace_contract::customer::v1::customer_service_client::CustomerServiceClient;
-use millrace_contract::order::v1::order_admin_service_client::OrderAdminServiceClient;
 use millrace_contract::order::v1::order_service_client::OrderServiceClient;
 use millrace_contract::order::v1::{GetOrderRequest, OrderState, OrderView, SubmitOrderRequest};
 use millrace_contract::personal::v1::{Address, Personal};
@@ -38,9 +36,7 @@ impl Interceptor for Bearer {
 
 pub struct Shop {
     pub catalog: CatalogServiceClient<Connection>,
-    pub customers: CustomerServiceClient<Connection>,
     pub orders: OrderServiceClient<Connection>,
-    pub admin: OrderAdminServiceClient<Connection>,
     pub stock: StockServiceClient<Connection>,
     pub feed: ChangeFeedServiceClient<Connection>,
 }
@@ -56,9 +52,7 @@ impl Shop {
         };
         Self {
             catalog: CatalogServiceClient::new(connect("catalog-sync")),
-            customers: CustomerServiceClient::new(connect("customer-sync")),
             orders: OrderServiceClient::new(connect("order-intake")),
-            admin: OrderAdminServiceClient::new(connect("order-intake")),
             stock: StockServiceClient::new(connect("stock-availability")),
             feed: ChangeFeedServiceClient::new(connect("shop-delivery"))
                 .max_decoding_message_size(16 << 20),

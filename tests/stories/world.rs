@@ -1,21 +1,24 @@
 //! What a journey happens in: a pretend ERP, Millrace's processes, and the shop's way to them.
 
-use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use millrace_erp_simulator::{CompanyData, Config, Simulator};
 use millrace_test_rig::until;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use crate::process::{Process, free_address, millrace};
 use crate::shop::Shop;
 
 pub const CHANNEL: &str = "furniture";
 pub const SHOP_TOKEN: &str = "story-shop-token-of-furniture";
+/// Of the same channel, with every scope.
+pub const ALMIGHTY_SHOP_TOKEN: &str = "story-almighty-token-of-furniture";
+/// Of the same channel, without any scope.
+pub const POWERLESS_SHOP_TOKEN: &str = "story-powerless-token-of-furniture";
+/// Of another channel, with every scope.
 pub const OTHER_SHOP_TOKEN: &str = "story-shop-token-of-garden";
 pub const OPERATOR_TOKEN: &str = "story-operator-token";
 
@@ -35,6 +38,9 @@ pub struct World {
     pub processes: Vec<Process>,
     /// Kafka's address and the topics' prefix, where there is one.
     pub kafka: Option<(String, String)>,
+    /// What every process is told besides the settings file.
+    common: Vec<(String, String)>,
+    hooked: bool,
     folder: TempDir,
 }
 
@@ -44,6 +50,12 @@ pub struct Plan {
     pub location_group: Vec<String>,
     pub price_groups: Vec<String>,
     pub currency: String,
+    /// Where Millrace looks for the ERP; `None`: where the world's simulator answers.
+    pub erp: Option<SocketAddr>,
+    /// Between two looks at the ERP's change queue.
+    pub look_every: Duration,
+    /// Whether the ERP tells of changes through webhooks.
+    pub hooked: bool,
     /// At the end of the settings file.
     pub more_settings: String,
 }
@@ -57,6 +69,9 @@ impl Default for Plan {
                 .to_vec(),
             price_groups: vec!["RETAIL".to_owned()],
             currency: "EUR".to_owned(),
+            erp: None,
+            look_every: Duration::from_secs(1),
+            hooked: false,
             more_settings: String::new(),
         }
     }
@@ -65,56 +80,55 @@ impl Default for Plan {
 impl World {
     /// Everything in one process, on SQLite and the embedded bus.
     pub async fn in_one_process(plan: Plan) -> Self {
-        let mut world = Self::empty(plan, None).await;
-        world.add("all", &[]);
+        let mut world = Self::with_everything_in_one_process(plan).await;
         world.ready().await;
         world
     }
 
-    /// The pretend ERP and the settings; no process yet.
-    pub async fn prepared(plan: Plan) -> Self {
-        Self::empty(plan, None).await
+    /// The same, started and not waited for.
+    pub async fn with_everything_in_one_process(plan: Plan) -> Self {
+        let mut world = Self::empty(plan).await;
+        world.add("all", &[]);
+        world
     }
 
     /// Each service a process of its own, on PostgreSQL and Kafka.
     pub async fn distributed(plan: Plan, postgres: &str, bootstrap: &str) -> Self {
-        let prefix = format!("{}.", millrace_test_rig::unique("story"));
-        let mut world = Self::empty(plan, Some((bootstrap.to_owned(), prefix.clone()))).await;
-        let common = vec![
-            ("MILLRACE_DATABASE__URL".to_owned(), postgres.to_owned()),
-            ("MILLRACE_BUS__KIND".to_owned(), "kafka".to_owned()),
-            (
-                "MILLRACE_BUS__KAFKA__BOOTSTRAP".to_owned(),
-                bootstrap.to_owned(),
-            ),
-            ("MILLRACE_BUS__KAFKA__PREFIX".to_owned(), prefix),
-            (
-                "MILLRACE_PERSONAL__KEY".to_owned(),
-                "c3RvcnktcGVyc29uYWwta2V5LW9mLTMyLWJ5dGVzISE=".to_owned(),
-            ),
-            (
-                "MILLRACE_SERVICES__TOKEN".to_owned(),
-                "story-token-between-services".to_owned(),
-            ),
-        ];
-        world.migrate(&common);
-        let customers = free_address();
-        for service in SERVICES {
-            let mut own = common.clone();
-            own.push((
-                "MILLRACE_SERVICES__CUSTOMER_SYNC".to_owned(),
-                format!("http://{customers}"),
-            ));
-            if service == "customer-sync" {
-                own.push(("MILLRACE_GRPC__LISTEN".to_owned(), customers.to_string()));
-            }
-            world.add(service, &own);
-        }
+        let mut world = Self::prepared(plan, postgres, bootstrap).await;
+        world.add_services(&SERVICES);
         world.ready().await;
         world
     }
 
-    async fn empty(plan: Plan, kafka: Option<(String, String)>) -> Self {
+    /// PostgreSQL and Kafka with tables and topics; no process runs.
+    pub async fn prepared(plan: Plan, postgres: &str, bootstrap: &str) -> Self {
+        let mut world = Self::empty(plan).await;
+        let prefix = format!("{}.", millrace_test_rig::unique("story"));
+        let customers = free_address();
+        let own = [
+            ("MILLRACE_DATABASE__URL", postgres),
+            ("MILLRACE_BUS__KIND", "kafka"),
+            ("MILLRACE_BUS__KAFKA__BOOTSTRAP", bootstrap),
+            ("MILLRACE_BUS__KAFKA__PREFIX", &prefix),
+            (
+                "MILLRACE_PERSONAL__KEY",
+                "c3RvcnktcGVyc29uYWwta2V5LW9mLTMyLWJ5dGVzISE=",
+            ),
+            ("MILLRACE_SERVICES__TOKEN", "story-token-between-services"),
+            (
+                "MILLRACE_SERVICES__CUSTOMER_SYNC",
+                &format!("http://{customers}"),
+            ),
+        ];
+        let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        world.common.extend(own);
+        world.kafka = Some((bootstrap.to_owned(), prefix));
+        world.migrate(&[]);
+        world
+    }
+
+    /// The pretend ERP and the settings; no process yet, and no tables.
+    pub async fn empty(plan: Plan) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let config = Config {
             company: plan.company.clone(),
@@ -123,21 +137,22 @@ impl World {
         };
         let simulator = Simulator::start(config, listener).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(
-            folder.path().join("millrace.toml"),
-            settings(&plan, &simulator),
-        )
-        .unwrap();
+        let erp = plan.erp.unwrap_or(simulator.address());
+        std::fs::write(folder.path().join("millrace.toml"), settings(&plan, erp)).unwrap();
+        let data = folder.path().join("data").display().to_string();
         Self {
             simulator,
             processes: vec![],
-            kafka,
+            kafka: None,
+            common: vec![("MILLRACE_DATA_DIR".to_owned(), data)],
+            hooked: plan.hooked,
             folder,
         }
     }
 
     pub fn migrate(&self, environment: &[(String, String)]) {
-        let mut command = self.command(&["migrate"], environment);
+        let environment = [&self.common, environment].concat();
+        let mut command = millrace(&self.settings(), &["migrate"], &environment);
         let output = command
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
@@ -150,21 +165,20 @@ impl World {
         );
     }
 
-    fn command(&self, arguments: &[&str], environment: &[(String, String)]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_millrace"));
-        command
-            .arg("--config")
-            .arg(self.folder.path().join("millrace.toml"))
-            .args(arguments);
-        command.env("MILLRACE_DATA_DIR", self.folder.path().join("data"));
-        for (name, value) in environment {
-            command.env(name, value);
+    pub fn add_services(&mut self, services: &[&str]) {
+        for service in services {
+            // The one that another service calls: its address stands in everybody's settings.
+            let called = self.common.iter().find_map(|(name, value)| {
+                (*service == "customer-sync" && name == "MILLRACE_SERVICES__CUSTOMER_SYNC")
+                    .then(|| value.trim_start_matches("http://").to_owned())
+            });
+            let own = called.map(|address| ("MILLRACE_GRPC__LISTEN".to_owned(), address));
+            self.add(service, own.as_slice());
         }
-        command
     }
 
     pub fn add(&mut self, service: &str, environment: &[(String, String)]) {
-        let mut environment = environment.to_vec();
+        let mut environment = [&self.common, environment].concat();
         let mut address = |key: &str| {
             if let Some((_, value)) = environment.iter().find(|(name, _)| name == key) {
                 return value.parse().unwrap();
@@ -173,35 +187,31 @@ impl World {
             environment.push((key.to_owned(), address.to_string()));
             address
         };
-        let (grpc, monitoring) = (
+        let (grpc, monitoring, hooks) = (
             address("MILLRACE_GRPC__LISTEN"),
             address("MILLRACE_MONITORING__LISTEN"),
+            address("MILLRACE_HOOKS__LISTEN"),
         );
-        address("MILLRACE_HOOKS__LISTEN");
-        let log = self.folder.path().join(format!("{service}.log"));
+        if self.hooked {
+            environment.push((
+                "MILLRACE_ERP__WEBHOOKS__PUBLIC_ADDRESS".to_owned(),
+                format!("http://{hooks}/hooks"),
+            ));
+        }
         let mut process = Process {
             service: service.to_owned(),
             grpc,
             monitoring,
             environment,
-            log,
+            settings: self.settings(),
+            log: self.folder.path().join(format!("{service}.log")),
             child: None,
         };
-        process.child = Some(self.spawn(&process));
+        process.start();
         self.processes.push(process);
     }
 
-    fn spawn(&self, process: &Process) -> Child {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(&process.log)
-            .unwrap();
-        let mut command = self.command(&["run", &process.service], &process.environment);
-        command.stdout(Stdio::null()).stderr(log).spawn().unwrap()
-    }
-
-    pub fn position(&self, service: &str) -> usize {
+    fn position(&self, service: &str) -> usize {
         let fits = |process: &Process| process.service == service || process.service == "all";
         self.processes
             .iter()
@@ -214,77 +224,46 @@ impl World {
         &self.processes[self.position(service)]
     }
 
+    pub fn process_mut(&mut self, service: &str) -> &mut Process {
+        let position = self.position(service);
+        &mut self.processes[position]
+    }
+
     /// SIGKILL: no chance to finish anything.
     pub fn kill(&mut self, service: &str) {
-        let position = self.position(service);
-        let mut child = self.processes[position].child.take().expect("it runs");
-        child.kill().unwrap();
-        child.wait().unwrap();
+        self.process_mut(service).kill();
     }
 
     /// SIGTERM; answers how it ended.
-    pub async fn stop(&mut self, service: &str) -> std::process::ExitStatus {
-        let position = self.position(service);
-        let mut child = self.processes[position].child.take().expect("it runs");
-        kill(
-            Pid::from_raw(i32::try_from(child.id()).unwrap()),
-            Signal::SIGTERM,
-        )
-        .unwrap();
-        until(PATIENCE, "the process has stopped", async || {
-            child.try_wait().unwrap()
-        })
-        .await
+    pub async fn stop(&mut self, service: &str) -> ExitStatus {
+        self.process_mut(service).stop().await
     }
 
     /// Waits until it ends by itself; answers how.
-    pub async fn ended(&mut self, service: &str) -> std::process::ExitStatus {
-        let position = self.position(service);
-        let mut child = self.processes[position].child.take().expect("it runs");
+    pub async fn ended(&mut self, service: &str) -> ExitStatus {
+        let mut child = self.process_mut(service).child.take().expect("it runs");
         until(PATIENCE, "the process has ended", async || {
             child.try_wait().unwrap()
         })
         .await
     }
 
-    pub fn start(&mut self, service: &str) {
-        let position = self.position(service);
-        let child = self.spawn(&self.processes[position]);
-        self.processes[position].child = Some(child);
-    }
-
-    /// Waits until every process says it is ready.
-    pub async fn ready(&mut self) {
-        for position in 0..self.processes.len() {
-            let (service, url) = {
-                let process = &self.processes[position];
-                (
-                    process.service.clone(),
-                    format!("http://{}/ready", process.monitoring),
-                )
-            };
-            let log = self.processes[position].log.clone();
-            let what = format!("{service} is ready; its log is {}", log.display());
-            let child = self.processes[position].child.as_mut();
-            if let Some(child) = child {
-                until(PATIENCE, &what, async || {
-                    if let Some(status) = child.try_wait().unwrap() {
-                        panic!("{service} ended with {status}:\n{}", tail(&log));
-                    }
-                    reqwest::get(&url)
-                        .await
-                        .ok()
-                        .filter(|answer| answer.status().is_success())
-                        .map(drop)
-                })
-                .await;
-            }
-        }
-    }
-
-    /// What the process that serves this service has logged.
+    /// What it has logged so far.
     pub fn log(&self, service: &str) -> String {
         std::fs::read_to_string(&self.process(service).log).unwrap_or_default()
+    }
+
+    pub fn start(&mut self, service: &str) {
+        self.process_mut(service).start();
+    }
+
+    /// Waits until every process that runs says it is ready.
+    pub async fn ready(&mut self) {
+        for process in &mut self.processes {
+            if process.child.is_some() {
+                process.ready().await;
+            }
+        }
     }
 
     pub async fn shop(&self) -> Shop {
@@ -299,43 +278,13 @@ impl World {
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
-}
 
-/// One process of Millrace.
-pub struct Process {
-    pub service: String,
-    pub grpc: SocketAddr,
-    pub monitoring: SocketAddr,
-    environment: Vec<(String, String)>,
-    log: PathBuf,
-    child: Option<Child>,
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        if std::thread::panicking() {
-            println!("--- {} ---\n{}", self.service, tail(&self.log));
-        }
+    pub fn settings(&self) -> PathBuf {
+        self.folder.path().join("millrace.toml")
     }
 }
 
-fn tail(log: &Path) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<_> = text.lines().rev().take(40).collect();
-    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
-}
-
-/// An address nobody listens at. The process binds it a moment later, and again after a restart.
-pub fn free_address() -> SocketAddr {
-    let port = millrace_test_rig::free_port().unwrap();
-    SocketAddr::from(([127, 0, 0, 1], port))
-}
-
-fn settings(plan: &Plan, simulator: &Simulator) -> String {
+fn settings(plan: &Plan, erp: SocketAddr) -> String {
     let quoted = |list: &[String]| {
         list.iter()
             .map(|entry| format!("{entry:?}"))
@@ -352,12 +301,13 @@ filter = "info"
 
 [erp]
 code = "bc-main"
-address = "{url}/v2.0"
-sign_in_address = "{url}"
+address = "http://{erp}/v2.0"
+sign_in_address = "http://{erp}"
 tenant = "demo"
 environment = "production"
 client_id = "millrace-demo"
 client_secret = "millrace-demo"
+reading = {{ queue_interval = "{look_every}ms" }}
 
 [[channels]]
 code = "{CHANNEL}"
@@ -386,20 +336,44 @@ channel = "{CHANNEL}"
 scopes = ["catalog:read", "stock:read", "feed:read", "order:submit", "order:read", "customer:read"]
 
 [[tokens]]
+name = "almighty-furniture-shop"
+token = "{ALMIGHTY_SHOP_TOKEN}"
+channel = "{CHANNEL}"
+scopes = ["*"]
+
+[[tokens]]
+name = "powerless-furniture-shop"
+token = "{POWERLESS_SHOP_TOKEN}"
+channel = "{CHANNEL}"
+scopes = []
+
+[[tokens]]
 name = "garden-shop"
 token = "{OTHER_SHOP_TOKEN}"
 channel = "garden"
-scopes = ["catalog:read", "stock:read", "feed:read", "order:submit", "order:read", "customer:read"]
+scopes = ["*"]
 
 [[tokens]]
 name = "operator"
 token = "{OPERATOR_TOKEN}"
 scopes = ["*"]
 
+# Those of `millrace demo`, so that its tour can be taken here.
+[[tokens]]
+name = "shop-of-the-tour"
+token = "demo-furniture-shop-token"
+channel = "{CHANNEL}"
+scopes = ["catalog:read", "stock:read", "feed:read", "order:submit", "order:read", "customer:read"]
+
+[[tokens]]
+name = "operator-of-the-tour"
+token = "demo-operator-token"
+scopes = ["*"]
+
 {more}
 "#,
         more = plan.more_settings,
-        url = simulator.url(),
+        look_every = plan.look_every.as_millis(),
         groups = quoted(&plan.price_groups),
         locations = quoted(&plan.location_group),
         currency = plan.currency,

@@ -3,7 +3,11 @@
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
-use crate::world::{Plan, World, free_address};
+use millrace_test_rig::until;
+use sqlx::{Connection, PgConnection, SqliteConnection};
+
+use crate::process::free_address;
+use crate::world::{PATIENCE, Plan, SHOP_TOKEN, World};
 
 fn millrace(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_millrace"));
@@ -16,9 +20,17 @@ fn millrace(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
 
 fn refused(output: &Output, code: i32, says: &str) {
     let text = String::from_utf8_lossy(&output.stderr);
-    let last = text.lines().last().unwrap_or_default();
     assert_eq!(output.status.code(), Some(code), "{text}");
-    assert!(last.contains(says), "{says:?} is not in {last:?}");
+    let line = one_line(&text);
+    assert!(line.contains(says), "{says:?} is not in {line:?}");
+}
+
+/// What is said to a person; lines of the log are for machines.
+fn one_line(text: &str) -> &str {
+    let mut lines = text.lines().filter(|line| !line.starts_with('{'));
+    let line = lines.next().unwrap_or_default();
+    assert_eq!(lines.next(), None, "more than one line:\n{text}");
+    line
 }
 
 #[test]
@@ -85,15 +97,44 @@ fn a_process_without_channels_says_what_to_write() {
 }
 
 #[test]
-fn a_port_in_use_is_named() {
+fn a_port_in_use_is_named_whichever_it_is() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
+    let keys = ["GRPC", "MONITORING", "HOOKS"].map(|part| format!("MILLRACE_{part}__LISTEN"));
     let folder = tempfile::tempdir().unwrap();
-    let environment = [
-        ("MILLRACE_GRPC__LISTEN", address.as_str()),
-        ("MILLRACE_DATA_DIR", folder.path().to_str().unwrap()),
-    ];
-    refused(&millrace(&["run", "all"], &environment), 1, &address);
+    for service in [&["run", "all"][..], &["demo"]] {
+        for taken in &keys {
+            let free: Vec<_> = keys.iter().map(|_| free_address().to_string()).collect();
+            let mut environment = vec![("MILLRACE_DATA_DIR", folder.path().to_str().unwrap())];
+            for (key, free) in keys.iter().zip(&free) {
+                environment.push((key, if key == taken { &address } else { free }));
+            }
+            let simulator = free_address().to_string();
+            let mut arguments = service.to_vec();
+            if arguments == ["demo"] {
+                arguments.extend(["--simulator", &simulator]);
+            }
+            refused(&millrace(&arguments, &environment), 1, &address);
+        }
+    }
+}
+
+#[test]
+fn the_simulators_port_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    refused(
+        &millrace(&["simulate", "--listen", &address], &[]),
+        1,
+        &address,
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let environment = [("MILLRACE_DATA_DIR", folder.path().to_str().unwrap())];
+    refused(
+        &millrace(&["demo", "--simulator", &address], &environment),
+        1,
+        &address,
+    );
 }
 
 #[test]
@@ -158,4 +199,87 @@ async fn a_service_whose_tables_are_missing_says_what_to_run() {
         &environment,
     );
     refused(&output, 1, "millrace migrate");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_a_newer_binary_are_refused_by_a_run_and_by_migrate() {
+    let mut world = World::in_one_process(Plan::default()).await;
+    world.stop("all").await;
+    let data = world.folder().join("data");
+    let file = format!("sqlite:{}", data.join("order-intake.db").display());
+    let mut database = SqliteConnection::connect(&file).await.unwrap();
+    sqlx::query(FROM_THE_FUTURE)
+        .execute(&mut database)
+        .await
+        .unwrap();
+    database.close().await.unwrap();
+
+    let settings = world.settings();
+    let environment = [("MILLRACE_DATA_DIR", data.to_str().unwrap())];
+    for command in [&["run", "all"][..], &["migrate"]] {
+        let addresses: Vec<String> = (0..3).map(|_| free_address().to_string()).collect();
+        let listening = [
+            ("MILLRACE_GRPC__LISTEN", addresses[0].as_str()),
+            ("MILLRACE_MONITORING__LISTEN", &addresses[1]),
+            ("MILLRACE_HOOKS__LISTEN", &addresses[2]),
+        ];
+        let environment = [&environment[..], &listening].concat();
+        let arguments = [&["--config", settings.to_str().unwrap()], command].concat();
+        refused(
+            &millrace(&arguments, &environment),
+            1,
+            "needs a newer binary",
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_postgres_schema_of_a_newer_binary_is_refused() {
+    let postgres = millrace_test_rig::postgres().await;
+    let postgres = postgres.create_database("newer").await.unwrap();
+    let bootstrap = millrace_test_rig::kafka().await.bootstrap();
+    let mut world = World::prepared(Plan::default(), &postgres, &bootstrap).await;
+    let mut database = PgConnection::connect(&postgres).await.unwrap();
+    sqlx::query("SET search_path TO order_intake")
+        .execute(&mut database)
+        .await
+        .unwrap();
+    sqlx::query(FROM_THE_FUTURE)
+        .execute(&mut database)
+        .await
+        .unwrap();
+
+    world.add_services(&["order-intake"]);
+    let process = world.process_mut("order-intake");
+    let mut child = process.child.take().unwrap();
+    let status = until(PATIENCE, "it has ended", async || child.try_wait().unwrap()).await;
+    assert_eq!(status.code(), Some(1));
+    let text = std::fs::read_to_string(&process.log).unwrap();
+    assert!(one_line(&text).contains("needs a newer binary"), "{text}");
+}
+
+/// What a newer binary would leave behind.
+const FROM_THE_FUTURE: &str = "INSERT INTO applied_migrations (owner, version, description, checksum, applied_at) \
+     SELECT owner, 9999, 'from the future', checksum, applied_at FROM applied_migrations LIMIT 1";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quantity_that_is_no_number_is_named_with_its_place_and_nothing_is_sent() {
+    let world = World::in_one_process(Plan::default()).await;
+    let file = world.folder().join("order.json");
+    let server = format!("http://{}", world.process("order-intake").grpc);
+    for quantity in [r#"{"units":"two"}"#, r#""two""#, r#"{"units":1.5}"#] {
+        let order = format!(
+            r#"{{"order":{{"channel":"furniture","order_number":"WEB-WORDS","lines":[{{"line_number":1,"quantity":{quantity}}}]}}}}"#
+        );
+        std::fs::write(&file, order).unwrap();
+        let environment = [
+            ("MILLRACE_SERVER", server.as_str()),
+            ("MILLRACE_TOKEN", SHOP_TOKEN),
+        ];
+        let output = millrace(&["order", "submit", file.to_str().unwrap()], &environment);
+        refused(&output, 64, "order.json: order.lines[0].quantity");
+    }
+    let mut shop = world.shop().await;
+    let nothing = shop.view("WEB-WORDS").await.unwrap_err();
+    assert_eq!(nothing.code(), tonic::Code::NotFound);
 }

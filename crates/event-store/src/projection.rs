@@ -126,6 +126,7 @@ pub async fn checkpoint(database: &Database, name: &str) -> Result<u64, StoreErr
 }
 
 /// Sends the projection `name` back to the beginning, in the transaction that empties its rows: a rebuild while everything runs.
+/// Before it empties them: this waits for a page that is being applied, and whoever empties first misses that page's rows.
 ///
 /// # Errors
 /// The database did not do its part.

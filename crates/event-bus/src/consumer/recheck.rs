@@ -42,7 +42,9 @@ impl Worker {
             return Ok(());
         }
         match self.retry_due().await {
-            Ok(()) => {}
+            // What is coming in is read between two pages: it may be what they wait for.
+            Ok(true) => self.recheck_at = Instant::now(),
+            Ok(false) => {}
             Err(Stop::Fenced(partition)) => self.fenced(&partition, subscription).await?,
             Err(stop) => {
                 self.meter.failed();
@@ -55,35 +57,40 @@ impl Worker {
         Ok(())
     }
 
-    async fn retry_due(&mut self) -> Result<(), Stop> {
-        let consumer = self.bench.consumer.clone();
-        let mut after = 0;
-        loop {
-            let now = self.bench.database.clock().now();
-            let due = held::due(&self.bench.database, &consumer, now, after, DUE_AT_ONCE).await?;
-            let Some(last) = due.last() else { break };
-            after = last.id;
-            let full = due.len() == usize::try_from(DUE_AT_ONCE).unwrap_or(usize::MAX);
-            let mine: Vec<Due> = due
-                .into_iter()
-                .filter(|due| self.own.contains_key(&due.partition))
-                .collect();
-            let counts = match self.retry(&mine).await {
-                Err(Stop::Handler { .. } | Stop::NeedsAppends(_)) => {
-                    self.retry_singly(&mine).await?
-                }
-                other => other?,
-            };
-            self.meter.add(&counts);
-            if counts.healed > 0 {
-                // Something behind a record just done may be tried as well, perhaps with a smaller id.
-                after = 0;
-            } else if !full {
-                break;
-            }
+    /// One page of what is due. `true`: there is more.
+    async fn retry_due(&mut self) -> Result<bool, Stop> {
+        let (consumer, now) = (
+            self.bench.consumer.clone(),
+            self.bench.database.clock().now(),
+        );
+        let after = std::mem::take(&mut self.rechecked_to);
+        let due = held::due(&self.bench.database, &consumer, now, after, DUE_AT_ONCE).await?;
+        let full = due.len() == usize::try_from(DUE_AT_ONCE).unwrap_or(usize::MAX);
+        let last = due.last().map_or(0, |last| last.id);
+        let mine: Vec<Due> = due
+            .into_iter()
+            .filter(|due| self.own.contains_key(&due.partition))
+            .collect();
+        let tried = if mine.is_empty() {
+            Ok(Counts::default())
+        } else {
+            self.retry(&mine).await
+        };
+        let counts = match tried {
+            Err(Stop::Handler { .. } | Stop::NeedsAppends(_)) => self.retry_singly(&mine).await?,
+            other => other?,
+        };
+        self.meter.add(&counts);
+        if counts.healed > 0 {
+            // Something behind a record just done may be tried as well, perhaps with a smaller id: from the beginning.
+            return Ok(true);
+        }
+        if full {
+            self.rechecked_to = last;
+            return Ok(true);
         }
         self.may_hold = held::any(&self.bench.database, &consumer).await?;
-        Ok(())
+        Ok(false)
     }
 
     async fn retry_singly(&self, due: &[Due]) -> Result<Counts, Stop> {

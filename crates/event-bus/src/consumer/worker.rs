@@ -49,6 +49,8 @@ pub(super) struct Worker {
     /// Something may be kept aside in the database.
     pub(super) may_hold: bool,
     pub(super) recheck_at: Instant,
+    /// Kept records up to this id were tried in this round.
+    pub(super) rechecked_to: i64,
     lag_at: Instant,
     /// Partitions with records waiting: where each stands, and since when.
     unmoved: HashMap<Partition, (i64, Instant)>,
@@ -85,6 +87,7 @@ impl Worker {
             own: HashMap::new(),
             may_hold: true,
             recheck_at: now,
+            rechecked_to: 0,
             lag_at: now,
             unmoved: HashMap::new(),
             savepoints: 0,

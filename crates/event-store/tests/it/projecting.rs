@@ -263,11 +263,11 @@ async fn a_projection_is_rebuilt_while_it_runs(on: On) {
         }
     });
     let mut tx = world.database.begin().await.unwrap();
+    rewind(&mut tx, "tally").await.unwrap();
     sqlx::query("DELETE FROM tally")
         .execute(&mut *tx)
         .await
         .unwrap();
-    rewind(&mut tx, "tally").await.unwrap();
     tx.commit().await.unwrap();
     writer.await.unwrap();
     let all = until(PATIENCE, "everything is counted again", async || {

@@ -113,8 +113,10 @@ pub async fn run(args: &DemoArgs, files: &SettingsArgs) -> Result<()> {
         ended
     });
     let toured = tokio::select! {
-        toured = tour(&places, &erp) => Some(toured),
+        // First: a tour fails when the services go down under it, and that is not what went wrong.
+        biased;
         () = shutdown.cancelled() => None,
+        toured = tour(&places, &erp) => Some(toured),
     };
     if matches!(toured, Some(Ok(()))) && !args.exit_after_tour {
         invite(&server, &erp, &addresses.monitoring.to_string());

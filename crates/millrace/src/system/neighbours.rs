@@ -13,12 +13,13 @@ use crate::exit;
 
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Ready after the first answer; a later silence is a trouble.
+/// Silence is a trouble, and no reason to send callers away: who has to catch up with topics first waits for that himself.
 pub async fn watch_kafka(
     bus: Arc<dyn Bus>,
     component: Component,
     shutdown: Shutdown,
 ) -> Result<(), Infallible> {
+    component.ready();
     while !shutdown.is_cancelled() {
         let checked = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -30,7 +31,7 @@ pub async fn watch_kafka(
     Ok(())
 }
 
-/// The same of the database server.
+/// Ready after the first answer; a later silence is a trouble.
 pub async fn watch_database(
     database: Database,
     component: Component,

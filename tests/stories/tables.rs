@@ -1,0 +1,72 @@
+//! A look into the services' own tables, for what no call tells.
+
+use sqlx::PgPool;
+
+pub struct Tables(PgPool);
+
+impl Tables {
+    /// `postgres` is the url the services have; each has a schema of its own in there.
+    pub async fn open(postgres: &str) -> Self {
+        Self(PgPool::connect(postgres).await.unwrap())
+    }
+
+    /// How many of the channel's records wait for something that is not here yet.
+    pub async fn unresolved(&self) -> i64 {
+        let sql = "SELECT count(*) FROM feed_furniture.bus_held WHERE status <> 'dropped'";
+        sqlx::query_scalar(sql).fetch_one(&self.0).await.unwrap()
+    }
+
+    /// How many of the channel's records were ever kept aside: healed ones are gone from the table, not from its counter.
+    pub async fn ever_kept_aside(&self) -> i64 {
+        let sql = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM feed_furniture.bus_held_id_seq";
+        sqlx::query_scalar(sql).fetch_one(&self.0).await.unwrap()
+    }
+
+    /// Everything about how far each service has come, a line per fact.
+    pub async fn standing(&self) -> String {
+        let schemas = [
+            "catalog_sync",
+            "customer_sync",
+            "order_intake",
+            "stock_availability",
+            "feed_furniture",
+        ];
+        let mut text = String::new();
+        for schema in schemas {
+            for (what, columns, table) in [
+                ("log", "shard, position", "log_head"),
+                ("relay or projection", "name, position", "checkpoints"),
+                (
+                    "reads",
+                    "consumer, topic, partition_number, next_offset, position, stalled",
+                    "bus_positions",
+                ),
+                ("keeps aside", "consumer, topic, status, reason", "bus_held"),
+                ("lease", "name, holder, epoch, expires_at", "leases"),
+            ] {
+                text += &self.rows(schema, what, columns, table).await;
+            }
+        }
+        for table in ["known_items", "known_customers"] {
+            text += &self.rows("order_intake", table, "count(*)", table).await;
+        }
+        text += &self.rows("order_intake", "work", "*", "order_work").await;
+        text
+    }
+
+    async fn rows(&self, schema: &str, what: &str, columns: &str, table: &str) -> String {
+        let sql = format!(
+            "SELECT row_to_json(found)::text FROM (SELECT {columns} FROM {schema}.{table}) AS found"
+        );
+        let rows: Result<Vec<String>, _> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+            .fetch_all(&self.0)
+            .await;
+        match rows {
+            Ok(rows) => rows
+                .iter()
+                .map(|row| format!("{schema} {what}: {row}\n"))
+                .collect(),
+            Err(error) => format!("{schema} {what}: {error}\n"),
+        }
+    }
+}
