@@ -59,7 +59,8 @@ async fn the_reference_shop_arrives_over_kafka_alone_and_over_grpc_alone() {
     };
     let began = Instant::now();
     let mut world = World::prepared(plan, &postgres, &bootstrap).await;
-    // The channel's feed comes when everything is there: what it reads first is often what came last.
+    // The channel's feed comes when everything is there. It reads items first; whatever comes too early all the same waits and heals
+    // (event-bus shows that for every bus).
     let (feed, sources) = SERVICES.split_last().unwrap();
     assert_eq!(*feed, "shop-delivery");
     world.add_services(sources);
@@ -95,7 +96,6 @@ async fn the_reference_shop_arrives_over_kafka_alone_and_over_grpc_alone() {
     .await;
     let tables = Tables::open(&postgres).await;
     let waited = tables.ever_kept_aside().await;
-    assert!(waited > 0, "no record arrived before its item");
     assert_eq!(tables.unresolved().await, 0, "everything has healed");
     say(&format!(
         "refarch: {waited} records arrived before their item, 0 wait still"

@@ -8,6 +8,7 @@ mod held;
 mod kept;
 mod meter;
 mod news;
+mod order;
 mod parked;
 mod plan;
 mod positions;
@@ -57,7 +58,8 @@ pub struct Consumer {
 
 impl Consumer {
     /// `group` is stored for ever: under it the positions stand in `database`, and Kafka shares the partitions out among the
-    /// processes that use it. By habit `<service>` or `<service>.<purpose>`. `topics` are short names of [`crate::topics`].
+    /// processes that use it. By habit `<service>` or `<service>.<purpose>`. `topics` are short names of [`crate::topics`];
+    /// a reader that begins takes them in this order, so name first what others refer to.
     #[must_use]
     pub fn new(
         group: &str,

@@ -1,6 +1,6 @@
 //! The loop itself: what comes in, which transaction it goes into, and what happens when one fails.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use crate::consumer::appends::append;
 use crate::consumer::attempt::{Appended, Bench, Stop, Wanted};
 use crate::consumer::failing::Failing;
 use crate::consumer::meter::{Counts, Meter};
+use crate::consumer::order::QUIET;
 use crate::consumer::plan::{NOTHING_OLD, plan};
 use crate::consumer::positions::StoredPositions;
 use crate::past::Past;
@@ -52,6 +53,11 @@ pub(super) struct Worker {
     /// Kept records up to this id were tried in this round.
     pub(super) rechecked_to: i64,
     lag_at: Instant,
+    pub(super) topics: Vec<&'static Topic>,
+    /// Paused until what is named before them has been read.
+    pub(super) held_back: HashSet<Partition>,
+    /// When records or partitions came last.
+    pub(super) came_at: Instant,
     /// Partitions with records waiting: where each stands, and since when.
     unmoved: HashMap<Partition, (i64, Instant)>,
     savepoints: u32,
@@ -89,6 +95,9 @@ impl Worker {
             recheck_at: now,
             rechecked_to: 0,
             lag_at: now,
+            topics: Vec::new(),
+            held_back: HashSet::new(),
+            came_at: now,
             unmoved: HashMap::new(),
             savepoints: 0,
             lease,
@@ -101,6 +110,7 @@ impl Worker {
         topics: &[&'static Topic],
         shutdown: Shutdown,
     ) -> Result<(), BusError> {
+        self.topics = topics.to_vec();
         let mut away = 0;
         loop {
             let failure = match self.session(bus, topics, &shutdown, &mut away).await {
@@ -119,6 +129,7 @@ impl Worker {
             away += 1;
             self.meter.failed();
             self.own.clear();
+            self.held_back.clear();
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
                 () = tokio::time::sleep(pause(away)) => {}
@@ -146,8 +157,15 @@ impl Worker {
                 () = shutdown.cancelled() => return Ok(()),
                 batch = subscription.next(self.batch, patience) => batch?,
             };
+            if !batch.changes.is_empty() || !batch.records.is_empty() {
+                self.came_at = Instant::now();
+            }
+            let changed = !batch.changes.is_empty();
             for change in batch.changes {
                 self.change(change, &mut *subscription).await?;
+            }
+            if changed {
+                self.hold_back(&mut *subscription).await?;
             }
             let records = self.sorted(batch.records);
             let reached: Vec<(Partition, i64)> = batch
@@ -156,6 +174,7 @@ impl Worker {
                 .filter(|(partition, _)| self.flows(partition))
                 .collect();
             self.take(records, reached, &mut *subscription).await?;
+            self.let_go(&mut *subscription).await?;
             self.retry_failing(&mut *subscription).await?;
             self.recheck(&mut *subscription).await?;
             self.look_at_lag(&mut *subscription).await?;
@@ -163,7 +182,7 @@ impl Worker {
         }
     }
 
-    fn flows(&self, partition: &Partition) -> bool {
+    pub(super) fn flows(&self, partition: &Partition) -> bool {
         self.own
             .get(partition)
             .is_some_and(|own| own.failing.is_none() && own.mark.stalled.is_none())
@@ -179,7 +198,8 @@ impl Worker {
             .min();
         let stalled = self.own.values().any(|own| own.mark.stalled.is_some());
         let recheck = (self.may_hold || stalled).then_some(self.recheck_at);
-        [retry, recheck]
+        let quiet = (!self.held_back.is_empty()).then(|| self.came_at + QUIET);
+        [retry, recheck, quiet]
             .into_iter()
             .flatten()
             .min()
@@ -393,11 +413,9 @@ impl Worker {
         let now = Instant::now();
         let mut still: HashMap<Partition, (i64, Instant)> = HashMap::new();
         for (partition, lag) in lag {
-            let Some(own) = self
-                .own
-                .get(partition)
-                .filter(|_| *lag > 0 && self.flows(partition))
-            else {
+            let Some(own) = self.own.get(partition).filter(|_| {
+                *lag > 0 && self.flows(partition) && !self.held_back.contains(partition)
+            }) else {
                 continue;
             };
             let since = match self.unmoved.get(partition) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use millrace_event_bus::{
-    Bus, From, KafkaBus, Mirrored, Routes, list_parked, list_stalled, restart_stalled,
+    Bus, Consumer, From, KafkaBus, Mirrored, Routes, list_parked, list_stalled, restart_stalled,
 };
 use millrace_event_store::Database;
 use millrace_service_kit::Shutdown;
@@ -15,7 +15,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::handler::{self, Obedient};
-use crate::world::{PATIENCE, World, append, item, kafka_bus, order, taken, until};
+use crate::world::{PATIENCE, World, append, item, kafka_bus, order, price, taken, until};
 
 pub fn world(bootstrap: &str) -> World {
     let world = World::embedded();
@@ -411,4 +411,35 @@ async fn a_channels_topics_carry_its_own_events_only() {
     .await;
     shutdown.cancel();
     relay.await.expect("did not panic").expect("ended well");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newcomer_takes_what_it_names_first_before_what_refers_to_it() {
+    let world = World::kafka().await;
+    let log = world.log().await;
+    let prices = (0..300).map(|n| price(&log, &format!("price/{n}"), &format!("needs:items/{n}")));
+    append(&log, prices).await;
+    append(&log, (0..300).map(|n| item(&log, &n.to_string(), "item"))).await;
+    let relay = world.relay(&log).await;
+    // The other way round many come too early.
+    let (first, second) = (world.sink().await, world.sink().await);
+    let topics = ["prices", "items"];
+    let early = Consumer::new(
+        &format!("{}.early", world.prefix),
+        &topics,
+        first.clone(),
+        Arc::new(Obedient::default()),
+    );
+    let (early, meter) = world.consume(early);
+    taken(&first, 600).await;
+    assert!(meter.read().unresolved > 0);
+    early.stop().await;
+
+    let late = world.consumer(&["items", "prices"], &second, Arc::new(Obedient::default()));
+    let (late, meter) = world.consume(late);
+    let order = taken(&second, 600).await;
+    assert!(order[..300].iter().all(|(_, body)| body == "item"));
+    assert_eq!(meter.read().unresolved, 0, "nothing was kept aside");
+    late.stop().await;
+    relay.stop().await;
 }
