@@ -19,11 +19,11 @@ use millrace_service_kit::retry::Backoff;
 use millrace_service_kit::{Clock, Ids, Shutdown};
 use millrace_values::SystemId;
 use thiserror::Error;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
-/// How long the cursor may stand still in the database while there is nothing for the service: reading an empty window again
-/// costs one request, writing down each would cost a disk's flush.
-const WRITE_EMPTY_EVERY: SignedDuration = SignedDuration::from_secs(5);
+/// How long the cursor may stand still in the database between two full reads. Whoever reads a window again compares it with what he
+/// knows and finds nothing new; writing the cursor with each would cost more than that ever does.
+const WRITE_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
 /// Between two looks whether the flow that goes first has been read.
 const LOOK_FOR_OTHER: Duration = Duration::from_millis(100);
@@ -170,6 +170,20 @@ impl Reader {
                 () = tokio::time::sleep(pause) => {}
             }
         }
+        if let Some(Place {
+            cursor: Some(cursor),
+            unwritten: true,
+            ..
+        }) = place
+            && let Err(error) = self.write(&self.name, &cursor.0).await
+        {
+            debug!(
+                flow = self.name,
+                error = &error as &dyn std::error::Error,
+                "the next reader of {} begins a little earlier",
+                self.name
+            );
+        }
     }
 
     /// Waits until the flow `other` has been read in full once. `false`: asked to stop.
@@ -284,11 +298,10 @@ impl Reader {
     async fn move_on(&self, page: &Page, place: &mut Place) -> Result<(), StoreError> {
         let unwritten = place.unwritten || place.cursor.as_ref() != Some(&page.next);
         let now = self.clock.now();
-        let worth_it = !page.observations.is_empty()
-            || place.cursor.is_none()
+        let worth_it = place.cursor.is_none()
             || page.snapshot
             || place.snapshot
-            || now.duration_since(place.written_at) >= WRITE_EMPTY_EVERY;
+            || now.duration_since(place.written_at) >= WRITE_EVERY;
         if unwritten && worth_it {
             self.write(&self.name, &page.next.0).await?;
             place.written_at = now;
@@ -327,7 +340,7 @@ impl Reader {
     }
 
     async fn write(&self, name: &str, cursor: &str) -> Result<(), StoreError> {
-        let mut tx = self.database.begin().await?;
+        let mut tx = self.database.begin_derived().await?;
         save_cursor(&mut tx, name, cursor).await?;
         tx.commit().await
     }

@@ -42,9 +42,11 @@ pub async fn project(
 ) -> Result<(), StoreError> {
     let mut moved = log.moved();
     let mut failures = 0_u32;
+    // Where it stands, as long as nobody else moves it.
+    let mut stands = None;
     while !shutdown.is_cancelled() {
         moved.borrow_and_update();
-        let pause = match step(database, log.as_ref(), projection.as_ref()).await {
+        let pause = match step(database, log.as_ref(), projection.as_ref(), &mut stands).await {
             Ok(read) => {
                 if failures > 0 {
                     info!(
@@ -90,11 +92,16 @@ async fn step(
     database: &Database,
     log: &dyn EventLog,
     projection: &dyn Projection,
+    stands: &mut Option<u64>,
 ) -> Result<usize, StoreError> {
     let name = projection.name();
-    let before = checkpoint(database, name).await?;
+    let before = match stands.take() {
+        Some(before) => before,
+        None => checkpoint(database, name).await?,
+    };
     let events = log.read_feed(before, PAGE).await?;
     let Some(last) = events.last() else {
+        *stands = Some(before);
         return Ok(0);
     };
     let (after, read) = (last.at.number, events.len());
@@ -112,6 +119,7 @@ async fn step(
     }
     tx.commit().await?;
     database.projected(name).send_replace(after);
+    *stands = Some(after);
     Ok(read)
 }
 

@@ -175,7 +175,7 @@ impl Publisher {
         }
         let latest: Vec<&Mark> = latest.into_values().collect();
         self.append(&latest, &rows, lease).await?;
-        let mut tx = self.database.begin().await?;
+        let mut tx = self.database.begin_derived().await?;
         in_flight::forget(
             &mut tx,
             &self.settled(&latest, &rows),

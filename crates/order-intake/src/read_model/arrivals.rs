@@ -39,7 +39,7 @@ pub async fn ask_for_arrived(database: &Database, now: i64) -> Result<(), StoreE
             return Ok(());
         };
         let waiting = waiting_for(database, &subjects).await?;
-        let mut tx = database.begin().await?;
+        let mut tx = database.begin_derived().await?;
         for (stream, channel) in &waiting {
             ask(&mut tx, stream, channel, now).await?;
         }

@@ -172,7 +172,7 @@ impl FigureReader {
                     cursor: None,
                     ..place.standing.clone()
                 };
-                let mut tx = self.database.begin().await?;
+                let mut tx = self.database.begin_derived().await?;
                 self.save(&mut tx, &again).await?;
                 tx.commit().await?;
                 self.moved(place, again, true);
@@ -275,7 +275,7 @@ impl FigureReader {
                 | Observed::Document(_) => {}
             }
         }
-        let mut tx = self.database.begin().await?;
+        let mut tx = self.database.begin_derived().await?;
         let cause = self.cause();
         self.keep(&mut tx, seen, &cause).await?;
         if page.snapshot_complete {
@@ -390,7 +390,7 @@ impl FigureReader {
         if due.is_empty() {
             return Ok(());
         }
-        let mut tx = self.database.begin().await?;
+        let mut tx = self.database.begin_derived().await?;
         marks::put(&mut tx, self.erp.code(), due, &self.cause()).await?;
         tx.commit().await?;
         self.wake.up();
