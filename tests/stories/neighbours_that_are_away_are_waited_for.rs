@@ -94,8 +94,8 @@ async fn a_process_starts_without_its_neighbours_and_says_who_is_away() {
         .lines()
         .filter(|line| line.contains("the database is away"));
     assert_eq!(lines.count(), 1, "logged once:\n{log}");
-    // Not asked to stop: a relay that is making its topics waits for Kafka longer than this process may drain.
-    world.kill("catalog-sync");
+    // Kafka is away to the end, and its relay waits for it.
+    assert!(world.stop("catalog-sync").await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -112,6 +112,10 @@ pub struct MigrateArgs {
     /// Only say what would be done.
     #[arg(long)]
     pub dry_run: bool,
+    /// The databases of these services were restored to an earlier point: begin a new epoch of their logs, so that everything is
+    /// published again and readers do not take new events for old ones. Stop the services first.
+    #[arg(long, requires = "services")]
+    pub new_epoch: bool,
 }
 
 fn service_names() -> PossibleValuesParser {

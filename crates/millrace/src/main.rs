@@ -39,6 +39,8 @@ fn main() -> ExitCode {
             Command::Parked(command) => client::parked::run(command, &cli.server).await,
         }
     });
+    // A thread may still wait for a Kafka that is away; nothing depends on what it would say.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => exit::failed(&error),

@@ -27,6 +27,9 @@ pub(super) struct Checkpoint {
     pub shard: u16,
     /// The last position that was published or passed over.
     pub position: u64,
+    /// Which event that was: a log that has another one there was restored to an earlier point. Missing at the beginning.
+    #[serde(default)]
+    pub last: Option<Uuid>,
 }
 
 /// Name of the relay: its transactional id, and after the prefix its checkpoint's topic.

@@ -9,6 +9,7 @@ use millrace_service_kit::Shutdown;
 use rdkafka::consumer::BaseConsumer;
 use thiserror::Error;
 use tracing::{debug, error, info, warn};
+use uuid::Uuid;
 
 use crate::bus::{BusError, Routes};
 use crate::kafka::board::{Board, RelayReading};
@@ -36,6 +37,11 @@ enum RelayError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Bus(#[from] BusError),
+    #[error(
+        "log {log} does not hold what was published up to position {position}: it was restored to an earlier point; \
+         stop its service, run \"millrace migrate --new-epoch\" for it and start it again: everything is published again"
+    )]
+    Restored { log: String, position: u64 },
 }
 
 #[derive(Clone)]
@@ -178,11 +184,16 @@ impl Relay {
             .expect("no holder of this lock panics")
             .clear();
         let own = vec![checkpoint::wish(&inner.settings, &inner.name)];
-        let created = topic_admin::create(&inner.settings, inner.inquirer.clone(), own).await?;
+        // With Kafka away this takes long, and leaves nothing behind that matters.
+        let created = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            created = topic_admin::create(&inner.settings, inner.inquirer.clone(), own) => created?,
+        };
         let (publisher, checkpoint) = self.start(singly, !created.is_empty()).await?;
         let mut run = Run {
             relay: self.clone(),
             passed: checkpoint.position,
+            passed_last: checkpoint.last,
             checkpoint,
             publisher: Some(publisher),
             stop: stop.clone(),
@@ -245,16 +256,24 @@ impl Relay {
         .await?;
         let inner = &self.0;
         let (log, epoch) = (inner.log.name().to_owned(), inner.log.epoch());
-        let head = inner.log.head().await?;
         let beginning = Checkpoint {
             log,
             epoch,
             shard: 0,
             position: 0,
+            last: None,
         };
         let checkpoint = match stored {
             None => beginning,
-            Some(stored) if stored.epoch == epoch && stored.position <= head => stored,
+            Some(stored) if stored.epoch == epoch => {
+                if !self.holds(&stored).await? {
+                    return Err(RelayError::Restored {
+                        log: stored.log,
+                        position: stored.position,
+                    });
+                }
+                stored
+            }
             Some(stored) => {
                 warn!(
                     relay = inner.name,
@@ -275,6 +294,18 @@ impl Relay {
             checkpoint.position
         );
         Ok((publisher, checkpoint))
+    }
+
+    /// Whether the log has the event it had when it was published so far.
+    async fn holds(&self, stored: &Checkpoint) -> Result<bool, StoreError> {
+        let Some(before) = stored.position.checked_sub(1) else {
+            return Ok(true);
+        };
+        let found = self.0.log.read_feed(before, 1).await?;
+        Ok(found.first().is_some_and(|found| {
+            found.at.number == stored.position
+                && stored.last.is_none_or(|last| last == found.event.id)
+        }))
     }
 
     /// Topics are made when the first event for them comes: most are there since `millrace migrate`.
@@ -335,6 +366,8 @@ struct Run {
     relay: Relay,
     /// Every event up to here was sent or is none of Kafka's business.
     passed: u64,
+    /// The event there.
+    passed_last: Option<Uuid>,
     /// What Kafka knows of it.
     checkpoint: Checkpoint,
     /// `None`: it is at work on a thread where waiting is allowed, or failed there.
@@ -362,6 +395,7 @@ impl Run {
         last: u64,
         backlog: bool,
     ) -> Result<(), RelayError> {
+        let last_id = page.last().map(|last| last.event.id);
         let outgoing = page
             .iter()
             .any(|recorded| self.relay.0.topic_of(recorded).is_some());
@@ -386,7 +420,7 @@ impl Run {
             })
             .await?;
         }
-        self.passed = last;
+        (self.passed, self.passed_last) = (last, last_id);
         match self.due_at(backlog) {
             Some(due) if due <= Instant::now() => self.commit().await,
             Some(_) => Ok(()),
@@ -402,6 +436,7 @@ impl Run {
     async fn commit(&mut self) -> Result<(), RelayError> {
         let next = Checkpoint {
             position: self.passed,
+            last: self.passed_last,
             ..self.checkpoint.clone()
         };
         let (checkpoint, stop) = (next.clone(), self.stop.clone());

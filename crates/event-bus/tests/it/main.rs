@@ -7,6 +7,7 @@ mod held;
 mod kafka;
 mod kafka_faults;
 mod processes;
+mod restored;
 mod resync;
 mod schema;
 mod told;

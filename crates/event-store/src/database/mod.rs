@@ -3,6 +3,7 @@
 
 mod any;
 mod cursor;
+mod epoch;
 mod memory;
 mod migrations;
 mod place;
@@ -167,6 +168,16 @@ impl Database {
     pub async fn migrate(&self, owners: &[&Migrations]) -> Result<Vec<Pending>, StoreError> {
         let epoch = self.new_id();
         migrations::migrate(&self.0.place, owners, epoch, self.0.clock.now()).await
+    }
+
+    /// Makes the log another one, for a database that was restored to an earlier point: its readers know then that positions they
+    /// have seen may mean something else now, and begin again. A process that has the log open must be started again.
+    ///
+    /// # Errors
+    /// The database is away, or not migrated yet.
+    pub async fn begin_epoch(&self) -> Result<(), StoreError> {
+        self.check(&[]).await?;
+        epoch::begin(&self.0.place, self.new_id()).await
     }
 
     /// Refuses a schema this binary cannot work with; a service calls it before it serves.

@@ -273,11 +273,12 @@ pub fn database_names(settings: &Settings) -> Result<Vec<String>> {
     Ok(named.into_iter().map(|(_, name)| name).collect())
 }
 
-/// `millrace migrate`: tables of the services and, with Kafka, topics. Answers what was done, or would be.
+/// `millrace migrate`: tables of the services and, with Kafka, topics; a new epoch of their logs. Answers what was done, or would be.
 pub async fn migrate(
     settings: &Settings,
     selection: &Selection,
     dry_run: bool,
+    new_epoch: bool,
 ) -> Result<Vec<String>> {
     let (clock, ids): (Arc<dyn Clock>, _) = (Arc::new(SystemClock), Ids::random());
     let mut done = Vec::new();
@@ -290,6 +291,12 @@ pub async fn migrate(
             database.migrate(&owners).await?
         };
         done.extend(steps.iter().map(|step| format!("{name}: {step}")));
+        if new_epoch {
+            if !dry_run {
+                database.begin_epoch().await?;
+            }
+            done.push(format!("{name}: a new epoch of its log"));
+        }
         database.close().await;
     }
     if settings.bus.kind == BusKind::Kafka && !dry_run {
