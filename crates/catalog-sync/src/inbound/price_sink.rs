@@ -40,11 +40,11 @@ impl Sink for PriceSink {
 
     async fn take(&self, page: &Page, lease: &LeaseEpoch) -> Result<(), SinkError> {
         let mut seen = Vec::new();
-        let mut priced = Vec::new();
+        let mut shown = Vec::new();
         for observed in &page.observations {
             match observed {
                 Observed::Prices(observed) => {
-                    priced.push(observed.item);
+                    shown.push(observed.item);
                     seen.push(prices::Seen {
                         item: observed.item,
                         command: Command::from(observed.clone()),
@@ -54,8 +54,8 @@ impl Sink for PriceSink {
                         },
                     });
                 }
-                // Kept below, where people see it.
-                Observed::Unreadable { .. } => {}
+                // Kept below, where people see it. It has prices, whatever they are: those it had stay until they can be read.
+                Observed::Unreadable { system_id, .. } => shown.extend(*system_id),
                 // Other flows' records; the flow asked for does not bring them.
                 Observed::Item(_)
                 | Observed::ItemGone(_)
@@ -68,7 +68,7 @@ impl Sink for PriceSink {
         self.record(seen, lease).await?;
         if page.snapshot {
             self.catalog
-                .seen_in_snapshot(&self.recorder.erp, &priced)
+                .seen_in_snapshot(&self.recorder.erp, &shown)
                 .await?;
         }
         let (database, erp) = (&self.catalog.0, &self.recorder.erp);

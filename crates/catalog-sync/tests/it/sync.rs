@@ -202,6 +202,31 @@ async fn a_record_that_cannot_be_read_is_kept_and_the_flow_goes_on() {
     running.stop().await;
 }
 
+#[tokio::test]
+async fn prices_that_cannot_be_read_in_a_full_read_are_not_taken_for_gone() {
+    let erp = erp_with(3);
+    let running = start(erp.clone(), database().await).await;
+    running.ready().await;
+    running.until_told("PriceChanged", 6).await;
+    let database = running.stop().await;
+    sqlx::query("UPDATE cursors SET cursor = '' WHERE name = 'prices/bc-main'")
+        .execute(database.pool())
+        .await
+        .unwrap();
+    erp.has(Observed::Unreadable {
+        entity: "prices",
+        system_id: Some(id(1)),
+        reason: "an amount is no number".into(),
+    });
+    erp.loses(id(2));
+    let running = start(erp.clone(), database).await;
+    let gone = running.until_told("PriceDeleted", 2).await;
+    assert_eq!(gone.len(), 2, "those of item 2");
+    let item = id(1).to_string();
+    assert!(gone.iter().all(|price| !price.event.key.contains(&item)));
+    running.stop().await;
+}
+
 fn erp_with(count: u32) -> Arc<ScriptedErp> {
     let erp = Arc::new(ScriptedErp::new(NEVER));
     for number in 1..=count {

@@ -52,6 +52,11 @@ impl ScriptedErp {
         match &observed {
             Observed::Item(item) => world.items.insert(item.system_id, observed),
             Observed::Prices(prices) => world.prices.insert(prices.item, observed),
+            Observed::Unreadable {
+                entity: "prices",
+                system_id: Some(item),
+                ..
+            } => world.prices.insert(*item, observed),
             other => panic!("there are items and prices only, no {other:?}"),
         };
     }
