@@ -7,4 +7,5 @@ mod harness;
 mod mirror;
 mod real;
 mod registering;
+#[path = "../../../erp-reader/tests/it/spoiled_erp.rs"]
 mod spoiled_erp;

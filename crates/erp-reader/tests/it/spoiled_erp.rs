@@ -1,4 +1,4 @@
-//! The ERP, with records that cannot be read until they are mended.
+//! The ERP, with customers and stock that cannot be read until they are mended: for the services that read by `erp-reader`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,12 +33,14 @@ impl Spoiled {
 }
 
 fn spoil(observed: &mut Observed) {
-    let Observed::Customer(seen) = observed else {
-        return;
+    let (entity, system_id) = match observed {
+        Observed::Customer(seen) => ("customer", seen.system_id),
+        Observed::Stock(seen) => ("stock", seen.item),
+        _ => return,
     };
     *observed = Observed::Unreadable {
-        entity: "customer",
-        system_id: Some(seen.system_id),
+        entity,
+        system_id: Some(system_id),
         reason: "it is spoiled".into(),
     };
 }

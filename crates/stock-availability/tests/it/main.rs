@@ -2,7 +2,6 @@
 //! over loopback. A few on a real PostgreSQL and Kafka.
 
 #![cfg(test)]
-#![cfg(test)]
 
 mod harness;
 mod in_flight;
@@ -11,6 +10,7 @@ mod lookups;
 mod orders;
 mod pods;
 mod refusals;
+#[path = "../../../erp-reader/tests/it/spoiled_erp.rs"]
 mod spoiled_erp;
 mod standard;
 mod watching;
