@@ -8,11 +8,13 @@ use prost::Message;
 use prost_types::FileDescriptorSet;
 use thiserror::Error;
 
+use crate::inbound::deliver;
+
 #[derive(Debug, PartialEq, Eq, Error)]
 #[error("{0} is no kind of change; there are {1}")]
 pub(crate) struct UnknownKind(String, String);
 
-/// Full names of all messages of each outward topic's packages: every event there is, and more.
+/// Full names of all messages of the packages of each topic that a feed carries: every event there is, and more.
 #[derive(Debug)]
 pub(crate) struct Catalogue(BTreeMap<&'static str, Vec<String>>);
 
@@ -29,7 +31,7 @@ impl Catalogue {
             FileDescriptorSet::decode(DESCRIPTORS).expect("the build made these descriptors");
         let mut kinds: BTreeMap<&'static str, Vec<String>> = TOPICS
             .iter()
-            .filter(|topic| topic.outward)
+            .filter(|topic| topic.outward && deliver::TOPICS.contains(&topic.name))
             .map(|topic| (topic.name, vec![]))
             .collect();
         for file in files.file {
@@ -99,6 +101,17 @@ mod tests {
                 && !items.has("millrace.prices.v1.PriceChanged")
         );
         assert!(items.kinds().contains(&"millrace.items.v1.ItemDeleted"));
+    }
+
+    #[test]
+    fn a_topic_that_no_feed_carries_is_no_choice_to_wait_for() {
+        let refused = Catalogue::of_the_contract()
+            .choose(&["customers".to_owned()])
+            .unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "customers is no kind of change; there are inventories, items, prices, webshop-orders"
+        );
     }
 
     #[test]
