@@ -199,6 +199,9 @@ fn show(view: Option<&OrderView>, output: Output) -> Result<()> {
     if output == Output::Json {
         return Ok(());
     }
+    if !view.waits_because.is_empty() {
+        print::line(&format!("  waits: {}", view.waits_because))?;
+    }
     for reason in &view.hold_reasons {
         let place = if reason.line_number == 0 {
             "order".into()

@@ -35,6 +35,7 @@ pub fn view(taken: &Taken) -> proto::OrderView {
         version: taken.version,
         personal: None,
         total_difference: taken.total_difference.map(Into::into),
+        waits_because: String::new(),
     }
 }
 

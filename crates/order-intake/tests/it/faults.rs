@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use millrace_contract::order::v1::OrderState;
+use millrace_contract::order::v1::{GetOrderRequest, OrderState};
 use millrace_contract::webshop_orders::v1::HoldKind;
 use millrace_erp::Erp;
 use millrace_erp::document::{NewOrder, NewOrderLine};
@@ -12,7 +12,7 @@ use millrace_values::{
     Timestamp, UnitPrice,
 };
 
-use crate::instance::config;
+use crate::instance::{OPERATOR, config};
 use crate::sale::{CHAIR, CHANNEL, new_customers_order, order};
 use crate::world::{PATIENCE, World, migrated};
 
@@ -122,6 +122,17 @@ async fn orders_are_taken_while_the_erp_is_away_and_posted_when_it_is_back() {
     })
     .await;
     assert!(instance.health.report().ready, "orders are still taken");
+    let mut operator = instance.as_caller(OPERATOR).await;
+    millrace_test_rig::until(PATIENCE, "an operator sees why it waits", async || {
+        let seen = operator
+            .get_order(asked("6301"))
+            .await
+            .unwrap()
+            .into_inner();
+        (!seen.order.unwrap().waits_because.is_empty()).then_some(())
+    })
+    .await;
+    assert_eq!(instance.get("6301").await.waits_because, "", "no shop does");
     world.simulator.clear_faults();
     for number in 6301..6304 {
         instance
@@ -129,8 +140,22 @@ async fn orders_are_taken_while_the_erp_is_away_and_posted_when_it_is_back() {
             .await;
         assert_eq!(world.documents(&number.to_string()).await, 1);
     }
+    let seen = operator
+        .get_order(asked("6301"))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(seen.order.unwrap().waits_because, "");
     assert_eq!(instance.count("order_intake_posted"), 3);
     instance.stop().await;
+}
+
+fn asked(number: &str) -> GetOrderRequest {
+    GetOrderRequest {
+        channel: CHANNEL.into(),
+        order_number: number.into(),
+        include_personal: false,
+    }
 }
 
 #[tokio::test]
