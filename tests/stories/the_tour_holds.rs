@@ -5,16 +5,13 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::process::{ends_after, free_address};
 use crate::world::{PATIENCE, Plan, SERVICES, World};
-
-/// Build apart, the tour takes no longer.
-const A_MINUTE: Duration = Duration::from_secs(60);
 
 fn demo(folder: &Path, simulator: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_millrace"));
@@ -55,21 +52,19 @@ fn until_printed(child: &mut Child, words: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_tour_holds_within_a_minute_and_a_second_one_goes_on_until_ctrl_c() {
+async fn the_tour_holds_and_a_second_one_goes_on_until_ctrl_c() {
     let folder = tempfile::tempdir().unwrap();
-    let began = Instant::now();
     let simulator = free_address().to_string();
     let first = demo(folder.path(), &simulator, &["--fresh", "--exit-after-tour"])
         .output()
         .unwrap();
-    let took = began.elapsed();
     assert!(first.status.success(), "{}", told(&first));
     assert!(
         told(&first).contains("Every step held."),
         "{}",
         told(&first)
     );
-    assert!(took < A_MINUTE, "it took {took:?}:\n{}", told(&first));
+    println!("{}", told(&first));
 
     let simulator = free_address().to_string();
     let mut second = demo(folder.path(), &simulator, &[])
