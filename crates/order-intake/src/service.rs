@@ -1,6 +1,7 @@
 //! config → build → run.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use millrace_contract::order::v1::order_admin_service_server::OrderAdminServiceServer;
 use millrace_contract::order::v1::order_service_server::OrderServiceServer;
@@ -28,6 +29,9 @@ use crate::read_model::{Knowledge, Listing, OrderRows, Work};
 
 /// This service's tables.
 pub static MIGRATIONS: Migrations = migrations!("order-intake");
+
+/// Between two looks for items and customers: nobody waits for one but held orders, and each look costs several transactions.
+const PACE: Duration = Duration::from_millis(50);
 
 /// What the service stands on.
 #[derive(Clone)]
@@ -184,7 +188,7 @@ impl Service {
             wake: self.wake.clone(),
             told: Mutex::default(),
         });
-        let consumer = Consumer::new(GROUP, &TOPICS, ports.database.clone(), handler);
+        let consumer = Consumer::new(GROUP, &TOPICS, ports.database.clone(), handler).pace(PACE);
         tasks.spawn(
             "reading items and customers",
             consume(ports.bus.clone(), consumer, shutdown.clone()),

@@ -17,6 +17,7 @@ mod resync;
 mod worker;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use millrace_event_store::{Database, LeaseEpoch, Migrations};
 use millrace_service_kit::Shutdown;
@@ -52,6 +53,7 @@ pub struct Consumer {
     handler: Arc<dyn Handler>,
     batch: usize,
     waiting_per_key: usize,
+    pace: Duration,
     meter: Arc<Meter>,
     lease: Option<LeaseEpoch>,
 }
@@ -74,6 +76,7 @@ impl Consumer {
             handler,
             batch: 500,
             waiting_per_key: 1_000,
+            pace: Duration::ZERO,
             meter: Arc::default(),
             lease: None,
         }
@@ -90,6 +93,14 @@ impl Consumer {
     #[must_use]
     pub fn batch(mut self, batch: usize) -> Self {
         self.batch = batch.max(1);
+        self
+    }
+
+    /// Looks for records at most this often: the first after a quiet time is taken at once, those that follow soon are taken
+    /// together. For readers of whom nobody waits for the next record.
+    #[must_use]
+    pub fn pace(mut self, pace: Duration) -> Self {
+        self.pace = pace;
         self
     }
 

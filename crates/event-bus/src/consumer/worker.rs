@@ -45,6 +45,7 @@ pub(super) struct Worker {
     pub(super) bench: Bench,
     pub(super) positions: Arc<StoredPositions>,
     batch: usize,
+    pace: Duration,
     pub(super) meter: Arc<Meter>,
     pub(super) own: HashMap<Partition, Own>,
     /// Something may be kept aside in the database.
@@ -72,6 +73,7 @@ impl Worker {
             handler,
             batch,
             waiting_per_key,
+            pace,
             meter,
             lease,
             ..
@@ -89,6 +91,7 @@ impl Worker {
                 waiting_per_key: i64::try_from(waiting_per_key).unwrap_or(i64::MAX),
             },
             batch,
+            pace,
             meter,
             own: HashMap::new(),
             may_hold: true,
@@ -150,7 +153,12 @@ impl Worker {
         let mut subscription = bus
             .subscribe(&group, topics, self.positions.clone())
             .await?;
+        let mut rests_until = None;
         loop {
+            if let Some(rested) = rests_until.take() {
+                // A stop shows below.
+                let _ = tokio::time::timeout_at(rested, shutdown.cancelled()).await;
+            }
             let patience = self.patience();
             let batch = tokio::select! {
                 biased;
@@ -159,6 +167,9 @@ impl Worker {
             };
             if !batch.changes.is_empty() || !batch.records.is_empty() {
                 self.came_at = Instant::now();
+            }
+            if !self.pace.is_zero() && batch.records.len() < self.batch {
+                rests_until = Some(Instant::now() + self.pace);
             }
             let changed = !batch.changes.is_empty();
             for change in batch.changes {

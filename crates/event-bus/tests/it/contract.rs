@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures::StreamExt;
 use millrace_event_bus::{BusError, Mirrored};
@@ -166,6 +167,22 @@ pub async fn a_deletion_arrives_without_a_value(world: World) {
 }
 
 /// Row 112.
+pub async fn a_reader_with_a_pace_takes_together_what_comes_soon_after_another(world: World) {
+    let (log, sink) = (world.log().await, world.sink().await);
+    let relay = world.relay(&log).await;
+    let handler = Arc::new(Obedient::default());
+    let reader = world.consumer(&["items"], &sink, handler.clone());
+    let (consumer, _) = world.consume(reader.pace(Duration::from_secs(2)));
+    append(&log, [item(&log, "first", "1")]).await;
+    taken(&sink, 1).await;
+    let before = handler.pages.load(Ordering::Relaxed);
+    append(&log, (0..20).map(|n| item(&log, &n.to_string(), "soon"))).await;
+    taken(&sink, 21).await;
+    assert!(handler.pages.load(Ordering::Relaxed) - before <= 2);
+    consumer.stop().await;
+    relay.stop().await;
+}
+
 pub async fn a_newcomer_sees_the_latest_of_every_key_then_what_comes(world: World) {
     let (log, sink) = (world.log().await, world.sink().await);
     append(

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use millrace_event_bus::{HandleError, Handler, Outcome};
-use millrace_event_store::{Cause, Database, Expected, NewEvent, Recorded, StreamAppend, Tx};
+use millrace_event_store::{
+    Cause, Database, Expected, NewEvent, Recorded, StoreError, StreamAppend, Tx,
+};
 use uuid::Uuid;
 
 /// `needs:<topic>/<key>` waits until that key was taken; `poison` is parked until there is an antidote; `write then park` writes
@@ -15,6 +17,8 @@ pub struct Obedient {
     pub antidote: AtomicBool,
     pub broken: AtomicBool,
     pub calls: AtomicU64,
+    /// Transactions begun.
+    pub pages: AtomicU64,
     /// Fails every call with this number modulo ten, once.
     pub stumbles: Mutex<std::collections::HashSet<Uuid>>,
     pub stumbling: bool,
@@ -42,6 +46,11 @@ pub async fn taken(database: &Database) -> Vec<(String, String)> {
 
 #[async_trait]
 impl Handler for Obedient {
+    async fn foresee(&self, _: &mut Tx, _: &[&Recorded]) -> Result<(), StoreError> {
+        self.pages.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
     async fn handle(&self, tx: &mut Tx, recorded: &Recorded) -> Result<Outcome, HandleError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let event = &recorded.event;

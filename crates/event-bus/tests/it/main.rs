@@ -46,6 +46,7 @@ contract! {
     contract::a_consumer_goes_on_where_it_stopped,
     contract::an_effect_that_fails_is_tried_again_and_neither_lost_nor_doubled,
     contract::a_deletion_arrives_without_a_value,
+    contract::a_reader_with_a_pace_takes_together_what_comes_soon_after_another,
     contract::a_newcomer_sees_the_latest_of_every_key_then_what_comes,
     contract::a_handler_appends_to_its_own_log_once,
     contract::two_that_both_believe_to_own_a_partition_double_nothing,
