@@ -19,7 +19,7 @@ use millrace_service_kit::retry::Backoff;
 use millrace_service_kit::{Clock, Ids, Shutdown};
 use millrace_values::SystemId;
 use thiserror::Error;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 /// How long the cursor may stand still in the database between two full reads. Whoever reads a window again compares it with what he
 /// knows and finds nothing new; writing the cursor with each would cost more than that ever does.
@@ -169,20 +169,6 @@ impl Reader {
                 hinted = hints.changed(), if hinting && !failing => hinting = hinted.is_ok(),
                 () = tokio::time::sleep(pause) => {}
             }
-        }
-        if let Some(Place {
-            cursor: Some(cursor),
-            unwritten: true,
-            ..
-        }) = place
-            && let Err(error) = self.write(&self.name, &cursor.0).await
-        {
-            debug!(
-                flow = self.name,
-                error = &error as &dyn std::error::Error,
-                "the next reader of {} begins a little earlier",
-                self.name
-            );
         }
     }
 

@@ -256,6 +256,7 @@ impl FigureReader {
         unreadable::note(database, erp, Flow::Stock, &page.observations).await?;
         let sales_orders = self.erp.capabilities().await?.stock_by_location;
         let mut seen: HashMap<SystemId, Known> = HashMap::with_capacity(page.observations.len());
+        let mut unreadable_items = Vec::new();
         for observed in page.observations {
             match observed {
                 Observed::Stock(stock) => {
@@ -263,8 +264,9 @@ impl FigureReader {
                     seen.insert(known.item, known);
                 }
                 // Kept above, where people see it; the figure that is known stays.
-                Observed::Unreadable { .. } => {
+                Observed::Unreadable { system_id, .. } => {
                     self.unreadable.inc();
+                    unreadable_items.extend(system_id);
                 }
                 // Records of other flows; this one does not bring them.
                 Observed::Item(_)
@@ -275,7 +277,9 @@ impl FigureReader {
                 | Observed::Document(_) => {}
             }
         }
-        let mut tx = self.database.begin_derived().await?;
+        // Waits for the disk: we remember the cursor, and would go on from it when the server had forgotten these figures.
+        let mut tx = self.database.begin().await?;
+        figures::still_there(&mut tx, erp, &unreadable_items, generation).await?;
         let cause = self.cause();
         self.keep(&mut tx, seen, &cause).await?;
         if page.snapshot_complete {

@@ -237,6 +237,24 @@ pub async fn put(tx: &mut Tx, erp: &ErpCode, all: &[Known]) -> Result<(), StoreE
     Ok(())
 }
 
+/// The full read `generation` has shown these items, with figures that cannot be read: those that are known stay.
+pub async fn still_there(
+    tx: &mut Tx,
+    erp: &ErpCode,
+    items: &[SystemId],
+    generation: i64,
+) -> Result<(), StoreError> {
+    for item in items {
+        sqlx::query("UPDATE erp_figures SET generation = $3 WHERE erp = $1 AND item = $2 AND generation < $3")
+            .bind(erp.as_str())
+            .bind(item.to_string())
+            .bind(generation)
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(())
+}
+
 /// Items with figures that the full read `generation` did not show.
 pub async fn unseen(
     db: &mut AnyConnection,
