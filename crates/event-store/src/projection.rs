@@ -81,7 +81,8 @@ pub async fn project(
         tokio::select! {
             () = shutdown.cancelled() => {}
             changed = moved.changed(), if failures == 0 => if changed.is_err() { return Err(StoreError::Closed) },
-            () = tokio::time::sleep(pause) => {}
+            // The server may have died with the rows and the checkpoint it had not yet written, or somebody has rewound it.
+            () = tokio::time::sleep(pause) => stands = None,
         }
     }
     Ok(())

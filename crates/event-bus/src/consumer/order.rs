@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use crate::bus::BusError;
 use crate::consumer::worker::{Own, Worker};
-use crate::subscription::{Partition, Subscription};
+use crate::subscription::{Partition, Subscription, Taken};
 
-/// When nothing came for so long, nothing is held back any more: the end of what stands there may be marks of transactions,
-/// which nobody is given.
+/// When nothing came for so long of what is awaited, nothing is held back any more: the end of what stands there may be marks of
+/// transactions, which nobody is given.
 pub(super) const QUIET: Duration = Duration::from_millis(500);
 
 impl Own {
@@ -22,6 +22,16 @@ impl Own {
 }
 
 impl Worker {
+    /// Whether some of `records` are what others are held back for. To be asked before they are taken. What a partition that begins
+    /// still has to read is finite, so others wait for an end.
+    pub(super) fn are_awaited(&self, records: &[Taken]) -> bool {
+        !self.held_back.is_empty()
+            && records.iter().any(|taken| {
+                let own = self.own.get(&taken.partition);
+                own.is_some_and(Own::begins)
+            })
+    }
+
     /// Holds back what has come to us and should not be read yet.
     pub(super) async fn hold_back(
         &mut self,
@@ -54,7 +64,7 @@ impl Worker {
         if self.held_back.is_empty() {
             return Ok(());
         }
-        let quiet = self.came_at + QUIET <= Instant::now();
+        let quiet = self.awaited_at + QUIET <= Instant::now();
         let free: Vec<Partition> = self
             .held_back
             .iter()

@@ -1,5 +1,6 @@
 //! Where a consumer stands, in its own database.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,6 +8,7 @@ use millrace_event_store::{Database, StoreError, Tx};
 use uuid::Uuid;
 
 use crate::subscription::{Mark, Partition, Positions, Seen};
+use crate::topics;
 
 /// The positions of one consumer.
 pub(super) struct StoredPositions {
@@ -15,6 +17,28 @@ pub(super) struct StoredPositions {
 }
 
 type Row = (i64, String, String, i64, i64, i64, i64, String);
+
+impl StoredPositions {
+    /// Where every partition stands that was ever stored: its next offset.
+    pub(super) async fn all(&self) -> Result<HashMap<Partition, i64>, StoreError> {
+        let rows: Vec<(String, i64, String, i64)> =
+            sqlx::query_as(include_str!("sql/next_offsets.sql"))
+                .bind(&*self.consumer)
+                .fetch_all(self.database.pool())
+                .await?;
+        let known = rows
+            .into_iter()
+            .filter_map(|(topic, number, source, next)| {
+                let partition = Partition {
+                    topic: topics::named(&topic)?.name,
+                    number: i32::try_from(number).ok()?,
+                    source: source.into(),
+                };
+                Some((partition, next))
+            });
+        Ok(known.collect())
+    }
+}
 
 #[async_trait]
 impl Positions for StoredPositions {

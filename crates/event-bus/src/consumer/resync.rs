@@ -81,6 +81,37 @@ impl Worker {
         self.reload(partition, subscription).await
     }
 
+    /// A database server that died may have lost the last transactions, position and effect together: what we remember is ahead then.
+    pub(super) async fn look_for_gone_back(
+        &mut self,
+        subscription: &mut dyn Subscription,
+    ) -> Result<(), BusError> {
+        let Ok(stored) = self.positions.all().await else {
+            // Whoever next needs the database says so.
+            return Ok(());
+        };
+        let gone_back: Vec<Partition> = self
+            .own
+            .iter()
+            .filter(|(partition, own)| {
+                let known = stored.get(*partition);
+                own.stored && known.is_some_and(|next| *next != own.mark.next)
+            })
+            .map(|(partition, _)| partition.clone())
+            .collect();
+        for partition in gone_back {
+            warn!(
+                topic = partition.topic,
+                partition = partition.number,
+                "{} {} stands elsewhere in the database: it is read again from there",
+                partition.topic,
+                partition.number
+            );
+            self.reload(&partition, subscription).await?;
+        }
+        Ok(())
+    }
+
     pub(super) async fn reload(
         &mut self,
         partition: &Partition,

@@ -26,6 +26,8 @@ const IDLE: Duration = Duration::from_secs(30);
 const LAG_EVERY: Duration = Duration::from_secs(5);
 /// How long a partition with records may stand still before the member begins anew.
 const UNMOVED: Duration = Duration::from_secs(60);
+/// How long after a commit the positions are looked at again: the server may have died with what it had not yet written to its disk.
+const UNSURE: Duration = Duration::from_secs(10);
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_LAST: Duration = Duration::from_secs(20);
 /// Transactions that begin with savepoints after one that needed them.
@@ -57,8 +59,10 @@ pub(super) struct Worker {
     pub(super) topics: Vec<&'static Topic>,
     /// Paused until what is named before them has been read.
     pub(super) held_back: HashSet<Partition>,
-    /// When records or partitions came last.
-    pub(super) came_at: Instant,
+    /// When something came last for which a partition is held back.
+    pub(super) awaited_at: Instant,
+    /// Until when the database may still lose what was committed last.
+    pub(super) unsure_until: Instant,
     /// Partitions with records waiting: where each stands, and since when.
     unmoved: HashMap<Partition, (i64, Instant)>,
     savepoints: u32,
@@ -100,7 +104,8 @@ impl Worker {
             lag_at: now,
             topics: Vec::new(),
             held_back: HashSet::new(),
-            came_at: now,
+            awaited_at: now,
+            unsure_until: now,
             unmoved: HashMap::new(),
             savepoints: 0,
             lease,
@@ -165,9 +170,6 @@ impl Worker {
                 () = shutdown.cancelled() => return Ok(()),
                 batch = subscription.next(self.batch, patience) => batch?,
             };
-            if !batch.changes.is_empty() || !batch.records.is_empty() {
-                self.came_at = Instant::now();
-            }
             if !self.pace.is_zero() && batch.records.len() < self.batch {
                 rests_until = Some(Instant::now() + self.pace);
             }
@@ -178,6 +180,7 @@ impl Worker {
             if changed {
                 self.hold_back(&mut *subscription).await?;
             }
+            let awaited = self.are_awaited(&batch.records);
             let records = self.sorted(batch.records);
             let reached: Vec<(Partition, i64)> = batch
                 .reached
@@ -185,6 +188,9 @@ impl Worker {
                 .filter(|(partition, _)| self.flows(partition))
                 .collect();
             self.take(records, reached, &mut *subscription).await?;
+            if changed || awaited {
+                self.awaited_at = Instant::now();
+            }
             self.let_go(&mut *subscription).await?;
             self.retry_failing(&mut *subscription).await?;
             self.recheck(&mut *subscription).await?;
@@ -209,7 +215,7 @@ impl Worker {
             .min();
         let stalled = self.own.values().any(|own| own.mark.stalled.is_some());
         let recheck = (self.may_hold || stalled).then_some(self.recheck_at);
-        let quiet = (!self.held_back.is_empty()).then(|| self.came_at + QUIET);
+        let quiet = (!self.held_back.is_empty()).then(|| self.awaited_at + QUIET);
         [retry, recheck, quiet]
             .into_iter()
             .flatten()
@@ -363,6 +369,7 @@ impl Worker {
                     past.merge(taken);
                 }
                 moved.push((partition, mark.next));
+                self.unsure_until = Instant::now() + UNSURE;
                 *own = Own {
                     mark,
                     stored: true,
@@ -402,6 +409,9 @@ impl Worker {
             return Ok(());
         }
         self.lag_at = Instant::now() + LAG_EVERY;
+        if Instant::now() < self.unsure_until {
+            self.look_for_gone_back(subscription).await?;
+        }
         let lag = subscription.lag().await;
         let stuck = self.stuck(&lag);
         self.meter.lag(
