@@ -317,7 +317,7 @@ async fn customers_that_cannot_be_read_are_kept_until_they_can() {
     let numbers = numbers(&simulator);
     assert_eq!(unreadable(&running).await, numbers.len());
     assert_eq!(running.told("CustomerChanged").await.len(), 0);
-    erp.mend();
+    erp.mend(true);
     let change = json!({ "number": numbers[0], "name": "Neuer Name" });
     simulator.office("change-customer", change).await.unwrap();
     until(PATIENCE, "one can be read again", async || {

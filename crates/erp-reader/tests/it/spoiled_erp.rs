@@ -26,9 +26,9 @@ impl Spoiled {
         })
     }
 
-    /// What changes from now on can be read.
-    pub fn mend(&self) {
-        self.mended.store(true, Ordering::Relaxed);
+    /// Whether what is read from now on can be.
+    pub fn mend(&self, mended: bool) {
+        self.mended.store(mended, Ordering::Relaxed);
     }
 }
 

@@ -1,12 +1,13 @@
 //! Partitions that come and go, and those about which what we knew no longer holds.
 
 use millrace_event_store::{Position, StoreError};
+use tokio::time::Instant;
 use tracing::{debug, error, warn};
 
 use crate::bus::BusError;
 use crate::consumer::plan::BEGINNING;
 use crate::consumer::positions::claim;
-use crate::consumer::worker::{Own, Worker};
+use crate::consumer::worker::{Own, UNSURE, Worker};
 use crate::past::Past;
 use crate::subscription::{Change, Mark, Partition, Positions, Seen, Subscription};
 use crate::topics::{self, Kind};
@@ -87,7 +88,8 @@ impl Worker {
         subscription: &mut dyn Subscription,
     ) -> Result<(), BusError> {
         let Ok(stored) = self.positions.all().await else {
-            // Whoever next needs the database says so.
+            // Whoever next needs the database says so; until it answers nobody knows what it has lost.
+            self.unsure_until = Instant::now() + UNSURE;
             return Ok(());
         };
         let gone_back: Vec<Partition> = self

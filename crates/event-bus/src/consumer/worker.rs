@@ -27,7 +27,7 @@ const LAG_EVERY: Duration = Duration::from_secs(5);
 /// How long a partition with records may stand still before the member begins anew.
 const UNMOVED: Duration = Duration::from_secs(60);
 /// How long after a commit the positions are looked at again: the server may have died with what it had not yet written to its disk.
-const UNSURE: Duration = Duration::from_secs(10);
+pub(super) const UNSURE: Duration = Duration::from_secs(10);
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_LAST: Duration = Duration::from_secs(20);
 /// Transactions that begin with savepoints after one that needed them.
@@ -216,7 +216,8 @@ impl Worker {
         let stalled = self.own.values().any(|own| own.mark.stalled.is_some());
         let recheck = (self.may_hold || stalled).then_some(self.recheck_at);
         let quiet = (!self.held_back.is_empty()).then(|| self.awaited_at + QUIET);
-        [retry, recheck, quiet]
+        let unsure = (now < self.unsure_until).then_some(self.lag_at);
+        [retry, recheck, quiet, unsure]
             .into_iter()
             .flatten()
             .min()

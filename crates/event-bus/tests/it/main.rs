@@ -59,6 +59,7 @@ contract! {
     held::a_record_that_came_too_early_heals_when_its_need_arrives,
     held::a_record_heals_when_the_service_says_so,
     resync::a_rebuilt_log_of_states_is_read_again_from_its_beginning,
+    resync::a_database_that_forgot_the_last_transaction_is_read_on_from_where_it_stands,
     resync::facts_of_a_rebuilt_log_wait_for_a_person_and_go_on_where_they_stopped,
     resync::facts_of_a_rebuilt_log_wait_for_a_person_and_begin_again,
     resync::a_parked_fact_of_an_earlier_life_stays_beside_one_at_the_same_place,

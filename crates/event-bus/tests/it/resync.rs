@@ -73,6 +73,43 @@ pub async fn a_rebuilt_log_of_states_is_read_again_from_its_beginning(world: Wor
     relay.stop().await;
 }
 
+/// PostgreSQL died before it had written the last transaction to its disk.
+pub async fn a_database_that_forgot_the_last_transaction_is_read_on_from_where_it_stands(
+    world: World,
+) {
+    let (log, sink) = (world.log().await, world.sink().await);
+    let relay = world.relay(&log).await;
+    let (consumer, _) = world.consume(world.consumer(&["items"], &sink, obedient()));
+    append(&log, [item(&log, "k", "1"), item(&log, "k", "2")]).await;
+    taken(&sink, 2).await;
+    let stands =
+        "SELECT next_offset, position FROM bus_positions ORDER BY next_offset DESC LIMIT 1";
+    let before: (i64, i64) = sqlx::query_as(stands)
+        .fetch_one(sink.pool())
+        .await
+        .expect("a position");
+    append(&log, [item(&log, "k", "3")]).await;
+    taken(&sink, 3).await;
+    let mut tx = sink.begin().await.expect("a transaction");
+    sqlx::query("DELETE FROM taken WHERE body = '3'")
+        .execute(&mut *tx)
+        .await
+        .expect("deleted");
+    sqlx::query("UPDATE bus_positions SET next_offset = $1, position = $2 WHERE next_offset > $1")
+        .bind(before.0)
+        .bind(before.1)
+        .execute(&mut *tx)
+        .await
+        .expect("moved back");
+    tx.commit().await.expect("committed");
+    assert_eq!(
+        taken(&sink, 3).await,
+        pairs(&[("k", "1"), ("k", "2"), ("k", "3")])
+    );
+    consumer.stop().await;
+    relay.stop().await;
+}
+
 async fn stalled_after_rebuild(
     world: &World,
     sink: &Database,

@@ -218,13 +218,53 @@ async fn figures_that_cannot_be_read_are_kept_until_they_can() {
         is_kept(&service, item).await.then_some(())
     })
     .await;
-    erp.mend();
+    erp.mend(true);
     let more = json!({ "item": "1000", "quantity": 1, "location": "MAIN" });
     simulator.office("move-stock", more).await.unwrap();
     until(PATIENCE, "it can be read again", async || {
         (!is_kept(&service, item).await).then_some(())
     })
     .await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn figures_that_cannot_be_read_in_a_full_read_are_not_taken_for_gone() {
+    let simulator = simulator().await;
+    let erp = Spoiled::new(adapter(&simulator));
+    erp.mend(true);
+    let (database, bus) = (
+        database("sqlite::memory:").await,
+        Arc::new(EmbeddedBus::new()),
+    );
+    let service = start(erp.clone(), database, bus, quick()).await;
+    service.ready().await;
+    let mut client = service.client(Some(SHOP)).await;
+    let before = until(PATIENCE, "1702 is known", async || {
+        let answer = get(&mut client, "1702", "", wire::Source::Index).await;
+        answer.known.then_some(answer)
+    })
+    .await;
+    let generations = "SELECT COUNT(*), MIN(generation) FROM erp_figures";
+    let read = async || -> (i64, i64) {
+        let found = sqlx::query_as(generations).fetch_one(service.database.pool());
+        found.await.unwrap()
+    };
+    let (items, generation) = read().await;
+    erp.mend(false);
+    simulator.office("backup", json!({})).await.unwrap();
+    simulator.office("restore", json!({})).await.unwrap();
+    let more = json!({ "item": "1702", "quantity": 1, "location": "MAIN" });
+    simulator.office("move-stock", more).await.unwrap();
+    until(PATIENCE, "everything was read again", async || {
+        let (_, least) = read().await;
+        (least > generation).then_some(())
+    })
+    .await;
+    assert_eq!(read().await.0, items);
+    let after = get(&mut client, "1702", "", wire::Source::Index).await;
+    assert!(after.known);
+    assert_eq!(after.available, before.available);
     service.stop().await;
 }
 
