@@ -1,6 +1,6 @@
 //! Every call there is, from the contract's own descriptors: whoever adds one has it tried without writing a line here.
 
-use bytes::{Buf, BufMut};
+use bytes::Bytes;
 use futures::stream;
 use http::uri::PathAndQuery;
 use prost::Message;
@@ -8,10 +8,10 @@ use prost_reflect::{
     DescriptorPool, DynamicMessage, Kind, MessageDescriptor, ReflectMessage, Value,
 };
 use tonic::client::Grpc;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
+use crate::raw::Raw;
 use crate::world::World;
 
 /// One call of one service.
@@ -73,7 +73,7 @@ impl Call {
         &self,
         world: &World,
         token: Option<&str>,
-        body: Vec<u8>,
+        body: impl Into<Bytes>,
     ) -> Result<(), Status> {
         let address = format!("http://{}", world.process(self.server).grpc);
         let channel = Channel::from_shared(address).unwrap().connect_lazy();
@@ -82,13 +82,13 @@ impl Call {
             .ready()
             .await
             .map_err(|error| Status::unknown(error.to_string()))?;
-        let mut request = Request::new(stream::iter([body]));
+        let mut request = Request::new(stream::iter([body.into()]));
         if let Some(token) = token {
             let value = format!("Bearer {token}").parse().unwrap();
             request.metadata_mut().insert("authorization", value);
         }
         let path: PathAndQuery = format!("/{}", self.name).parse().unwrap();
-        let mut answers = client.streaming(request, path, Bytes).await?.into_inner();
+        let mut answers = client.streaming(request, path, Raw).await?.into_inner();
         // A stream may be let in before its first question is looked at. One that is silent is let in.
         let first = tokio::time::timeout(std::time::Duration::from_secs(2), answers.message());
         match first.await {
@@ -135,42 +135,4 @@ pub fn was_let_in(answer: &Result<(), Status>) -> bool {
                 | Code::Internal
         )
     })
-}
-
-/// Messages as they are on the wire.
-struct Bytes;
-
-impl Codec for Bytes {
-    type Encode = Vec<u8>;
-    type Decode = Vec<u8>;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Bytes {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, item: Vec<u8>, target: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        target.put_slice(&item);
-        Ok(())
-    }
-}
-
-impl Decoder for Bytes {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
-        let length = source.remaining();
-        Ok(Some(source.copy_to_bytes(length).to_vec()))
-    }
 }

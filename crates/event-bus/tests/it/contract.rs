@@ -166,7 +166,6 @@ pub async fn a_deletion_arrives_without_a_value(world: World) {
     relay.stop().await;
 }
 
-/// Row 112.
 pub async fn a_reader_with_a_pace_takes_together_what_comes_soon_after_another(world: World) {
     let (log, sink) = (world.log().await, world.sink().await);
     let relay = world.relay(&log).await;
@@ -183,6 +182,7 @@ pub async fn a_reader_with_a_pace_takes_together_what_comes_soon_after_another(w
     relay.stop().await;
 }
 
+/// Row 112.
 pub async fn a_newcomer_sees_the_latest_of_every_key_then_what_comes(world: World) {
     let (log, sink) = (world.log().await, world.sink().await);
     append(

@@ -9,6 +9,8 @@ mod life;
 mod lookups;
 mod orders;
 mod pods;
+#[path = "../../../../tests/stories/raw.rs"]
+mod raw;
 mod refusals;
 #[path = "../../../erp-reader/tests/it/spoiled_erp.rs"]
 mod spoiled_erp;

@@ -1,12 +1,12 @@
 //! Bad questions get clear answers.
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
 use millrace_contract::stock::v1 as wire;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use crate::harness::{BLIND, OPERATOR, SHOP, World, sku};
+use crate::raw::Raw;
 
 fn question(channel: &str, item: &str) -> wire::GetAvailabilityRequest {
     wire::GetAvailabilityRequest {
@@ -153,42 +153,5 @@ async fn a_message_that_is_none_or_too_large_is_refused() {
         let details = status.get_error_details();
         let violated = &details.bad_request().unwrap().field_violations;
         assert_eq!(violated[0].field, "message");
-    }
-}
-
-/// Sends bytes as they are.
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, target: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        target.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(source.copy_to_bytes(source.remaining())))
     }
 }
