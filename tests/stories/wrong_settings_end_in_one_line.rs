@@ -3,11 +3,10 @@
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
-use millrace_test_rig::until;
 use sqlx::{Connection, PgConnection, SqliteConnection};
 
 use crate::process::free_address;
-use crate::world::{PATIENCE, Plan, SHOP_TOKEN, World};
+use crate::world::{Plan, SHOP_TOKEN, World};
 
 fn millrace(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_millrace"));
@@ -250,11 +249,8 @@ async fn a_postgres_schema_of_a_newer_binary_is_refused() {
         .unwrap();
 
     world.add_services(&["order-intake"]);
-    let process = world.process_mut("order-intake");
-    let mut child = process.child.take().unwrap();
-    let status = until(PATIENCE, "it has ended", async || child.try_wait().unwrap()).await;
-    assert_eq!(status.code(), Some(1));
-    let text = std::fs::read_to_string(&process.log).unwrap();
+    assert_eq!(world.ended("order-intake").await.code(), Some(1));
+    let text = world.log("order-intake");
     assert!(one_line(&text).contains("needs a newer binary"), "{text}");
 }
 
