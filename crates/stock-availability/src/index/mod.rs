@@ -250,14 +250,20 @@ impl Index {
     }
 }
 
-/// What is looked for. `None`: no item has such a number.
-pub struct Sought<'a>(Option<Key<'a>>);
+/// What is looked for.
+pub struct Sought<'a>(Key<'a>);
 
 impl<'a> Sought<'a> {
     #[inline]
     #[must_use]
     pub fn new(view: &View, number: &'a [u8], variant: &'a [u8]) -> Self {
-        Self(Key::new(view.erp(), number, variant))
+        Self(Key::asked(view.erp(), number, variant))
+    }
+
+    #[inline]
+    #[must_use]
+    pub fn number_and_variant(&self) -> (&'a [u8], &'a [u8]) {
+        self.0.number_and_variant()
     }
 }
 
@@ -284,7 +290,7 @@ impl Lookup<'_> {
     #[inline]
     pub fn approach(&self, sought: &[Sought<'_>]) {
         let Root { table, chunks } = &**self.root;
-        let keys = || sought.iter().filter_map(|sought| sought.0.as_ref());
+        let keys = || sought.iter().map(|sought| &sought.0);
         // Loads that depend on nothing but themselves: the processor has many of them under way at a time.
         let mut seen = 0;
         for key in keys() {
@@ -297,8 +303,10 @@ impl Lookup<'_> {
                 .and_then(|offset| word(chunks, offset));
             if let Some(record) = record {
                 seen ^= record[0].load(Ordering::Relaxed);
-                // Most records reach into a second line of the cache.
-                seen ^= record.get(8).map_or(0, |word| word.load(Ordering::Relaxed));
+                // Most records reach into a second line of the cache, many into a third.
+                for word in record.iter().skip(8).step_by(8).take(2) {
+                    seen ^= word.load(Ordering::Relaxed);
+                }
             }
         }
         hint::black_box(seen);
@@ -312,9 +320,10 @@ impl Lookup<'_> {
         sought: &Sought<'_>,
         locations: &mut impl Locations,
     ) -> Reading {
-        let Some(key) = &sought.0 else {
+        let key = &sought.0;
+        if !key.is_possible() {
             return Reading::default();
-        };
+        }
         let mut turns = 0_u32;
         loop {
             match self.index.attempt(&self.root, view, key, locations) {

@@ -38,16 +38,29 @@ impl<'a> Key<'a> {
     /// `None`: empty, or longer than any item number.
     #[inline]
     pub fn new(erp: Name, number: &'a [u8], variant: &'a [u8]) -> Option<Self> {
-        if number.len() > LONGEST || variant.len() > LONGEST || number.is_empty() {
-            return None;
-        }
-        let hash = hash(erp, number, variant);
-        Some(Self {
+        let key = Self::asked(erp, number, variant);
+        key.is_possible().then_some(key)
+    }
+
+    /// Whatever somebody asks for.
+    #[inline]
+    pub fn asked(erp: Name, number: &'a [u8], variant: &'a [u8]) -> Self {
+        Self {
             number,
             variant,
             erp,
-            hash,
-        })
+            hash: hash(erp, number, variant),
+        }
+    }
+
+    #[inline]
+    pub fn is_possible(&self) -> bool {
+        (1..=LONGEST).contains(&self.number.len()) && self.variant.len() <= LONGEST
+    }
+
+    #[inline]
+    pub fn number_and_variant(&self) -> (&'a [u8], &'a [u8]) {
+        (self.number, self.variant)
     }
 
     pub fn hash(&self) -> u64 {
@@ -69,10 +82,15 @@ impl<'a> Key<'a> {
     #[inline]
     fn words_match(&self, words: &[AtomicU64]) -> bool {
         if self.variant.is_empty() {
-            let chunks = self.number.chunks(8).map(packed);
-            return chunks
+            let (whole, rest) = self.number.as_chunks::<8>();
+            let same = whole
+                .iter()
                 .zip(words)
-                .all(|(mine, word)| mine == word.load(Ordering::Relaxed));
+                .all(|(mine, word)| u64::from_le_bytes(*mine) == word.load(Ordering::Relaxed));
+            let last = words
+                .get(whole.len())
+                .map(|word| word.load(Ordering::Relaxed));
+            return same && (rest.is_empty() || last == Some(padded(self.number, rest)));
         }
         let mut bytes = self.number.iter().chain(self.variant).copied();
         let count = (self.number.len() + self.variant.len()).div_ceil(8);
@@ -97,12 +115,16 @@ pub(super) fn fingerprint(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
 
-/// Up to eight bytes as a word, padded with zeros.
+/// `rest`, the last one to seven of `bytes`, as a word padded with zeros.
 #[inline]
-fn packed(bytes: &[u8]) -> u64 {
-    let mut word = [0; 8];
-    word[..bytes.len()].copy_from_slice(bytes);
-    u64::from_le_bytes(word)
+fn padded(bytes: &[u8], rest: &[u8]) -> u64 {
+    match bytes.last_chunk::<8>() {
+        Some(last) => u64::from_le_bytes(*last) >> (8 * (8 - rest.len())),
+        None => rest
+            .iter()
+            .rev()
+            .fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
 }
 
 #[inline]

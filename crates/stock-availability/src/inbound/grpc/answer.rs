@@ -28,38 +28,60 @@ pub enum Locations<'a> {
     Named(&'a [(&'a str, i64)]),
 }
 
-/// Room on the stack for an answer; one that may be longer takes a buffer.
+/// Room for an answer; one that may be longer takes a buffer of its own.
 const USUAL: usize = 256;
 /// Texts up to here leave enough of it for all numbers at their longest.
 const USUAL_TEXTS: usize = 100;
-/// Before the answer: the field's key and a length of one or two bytes.
-const BEFORE: usize = 3;
+
+/// Answers gather on the stack and go on a sheet at a time: the frame's buffer wants to be asked for room before each piece.
+pub struct Sheet<'a, B: BufMut> {
+    target: &'a mut B,
+    room: [u8; USUAL * 4],
+    at: usize,
+}
+
+impl<'a, B: BufMut> Sheet<'a, B> {
+    #[inline]
+    pub fn on(target: &'a mut B) -> Self {
+        Self {
+            target,
+            room: [0; USUAL * 4],
+            at: 0,
+        }
+    }
+
+    #[inline]
+    fn hand_on(&mut self) {
+        self.target.put_slice(&self.room[..self.at]);
+        self.at = 0;
+    }
+}
+
+impl<B: BufMut> Drop for Sheet<'_, B> {
+    #[inline]
+    fn drop(&mut self) {
+        self.hand_on();
+    }
+}
 
 impl Answer<'_> {
     /// Writes the answer as field 1 of a response.
-    #[inline]
-    pub fn put(&self, target: &mut impl BufMut) {
+    #[inline(always)]
+    pub fn put(&self, sheet: &mut Sheet<'_, impl BufMut>) {
         let texts = self.number.len() + self.variant.len() + self.unit.len();
         if texts > USUAL_TEXTS || !matches!(self.locations, Locations::None) {
-            return self.put_long(target);
+            sheet.hand_on();
+            return self.put_long(sheet.target);
         }
-        let mut room = [0; USUAL];
+        if sheet.room.len() - sheet.at < USUAL {
+            sheet.hand_on();
+        }
         let mut sink = Slice {
-            room: &mut room,
-            at: BEFORE,
+            room: &mut sheet.room,
+            at: sheet.at,
         };
-        self.write(&mut sink);
-        let end = sink.at;
-        // The length is known only now; it stands right before what it counts.
-        let size = end - BEFORE;
-        let from = if size < 0x80 { 1 } else { 0 };
-        let mut before = Slice {
-            room: &mut room,
-            at: from,
-        };
-        before.byte(1 << 3 | 2);
-        before.varint(size as u64);
-        target.put_slice(&room[from..end]);
+        sink.nested(1, self);
+        sheet.at = sink.at;
     }
 
     fn put_long(&self, target: &mut impl BufMut) {
@@ -95,18 +117,10 @@ impl Answer<'_> {
 trait Sink: Sized {
     fn byte(&mut self, byte: u8);
     fn slice(&mut self, bytes: &[u8]);
-
-    #[inline]
-    fn varint(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.byte(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.byte(value as u8);
-    }
+    fn varint(&mut self, value: u64);
 
     /// A number field; zero is not written.
-    #[inline]
+    #[inline(always)]
     fn number(&mut self, field: u8, value: u64) {
         if value != 0 {
             self.byte(field << 3);
@@ -115,7 +129,7 @@ trait Sink: Sized {
     }
 
     /// A text field; the empty one is not written.
-    #[inline]
+    #[inline(always)]
     fn text(&mut self, field: u8, value: &[u8]) {
         if !value.is_empty() {
             self.byte(field << 3 | 2);
@@ -125,7 +139,7 @@ trait Sink: Sized {
     }
 
     /// A message field; written even if empty.
-    #[inline]
+    #[inline(always)]
     fn nested(&mut self, field: u8, value: &impl Wire) {
         self.byte(field << 3 | 2);
         self.varint(value.size() as u64);
@@ -136,7 +150,7 @@ trait Sink: Sized {
 trait Wire {
     fn write(&self, sink: &mut impl Sink);
 
-    #[inline]
+    #[inline(always)]
     fn size(&self) -> usize {
         let mut count = Count(0);
         self.write(&mut count);
@@ -147,19 +161,19 @@ trait Wire {
 struct Count(usize);
 
 impl Sink for Count {
-    #[inline]
+    #[inline(always)]
     fn byte(&mut self, _: u8) {
         self.0 += 1;
     }
-    #[inline]
+    #[inline(always)]
     fn slice(&mut self, bytes: &[u8]) {
         self.0 += bytes.len();
     }
-    #[inline]
+    #[inline(always)]
     fn varint(&mut self, value: u64) {
         self.0 += varint_size(value);
     }
-    #[inline]
+    #[inline(always)]
     fn nested(&mut self, _: u8, value: &impl Wire) {
         let size = value.size();
         self.0 += 1 + varint_size(size as u64) + size;
@@ -171,19 +185,48 @@ struct Slice<'a> {
     at: usize,
 }
 
+impl Slice<'_> {
+    /// Touches no byte beyond the number.
+    fn varint_alone(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.byte(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.byte(value as u8);
+    }
+}
+
 impl Sink for Slice<'_> {
-    #[inline]
+    #[inline(always)]
     fn byte(&mut self, byte: u8) {
         self.room[self.at] = byte;
         self.at += 1;
     }
-    #[inline]
+    #[inline(always)]
     fn slice(&mut self, bytes: &[u8]) {
-        self.room[self.at..self.at + bytes.len()].copy_from_slice(bytes);
-        self.at += bytes.len();
+        let end = self.at + bytes.len();
+        copy_short(&mut self.room[self.at..end], bytes);
+        self.at = end;
+    }
+    /// All bytes at once where seven bits of each do and eight bytes are free: times and most quantities.
+    #[inline(always)]
+    fn varint(&mut self, value: u64) {
+        if value < 1 << 35
+            && let Some(place) = self.room[self.at..].first_chunk_mut::<8>()
+        {
+            let size = varint_size(value);
+            let groups = (0..5).fold(0, |groups, group| {
+                groups | (value >> (7 * group) & 0x7f) << (8 * group)
+            });
+            let more = 0x80_8080_8080 & ((1 << (8 * (size - 1))) - 1);
+            *place = (groups | more).to_le_bytes();
+            self.at += size;
+            return;
+        }
+        self.varint_alone(value);
     }
     /// Without counting first: almost every message is short, and its length one byte that can be filled in afterwards.
-    #[inline]
+    #[inline(always)]
     fn nested(&mut self, field: u8, value: &impl Wire) {
         self.byte(field << 3 | 2);
         let length = self.at;
@@ -198,12 +241,32 @@ impl Sink for Slice<'_> {
         let more = varint_size(size as u64) - 1;
         self.room.copy_within(length + 1..end, length + 1 + more);
         self.at = length;
-        self.varint(size as u64);
+        self.varint_alone(size as u64);
         self.at = end + more;
     }
 }
 
-#[inline]
+/// As `copy_from_slice`, without a call for the few bytes of a code: two copies that may overlap.
+#[inline(always)]
+fn copy_short(to: &mut [u8], from: &[u8]) {
+    fn ends<const N: usize>(to: &mut [u8], from: &[u8]) {
+        if let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) {
+            to[..N].copy_from_slice(first);
+            let at = to.len() - N;
+            to[at..].copy_from_slice(last);
+        }
+    }
+    match from.len() {
+        0 => {}
+        1 => to[0] = from[0],
+        2..=3 => ends::<2>(to, from),
+        4..=7 => ends::<4>(to, from),
+        8..=16 => ends::<8>(to, from),
+        _ => to.copy_from_slice(from),
+    }
+}
+
+#[inline(always)]
 fn varint_size(value: u64) -> usize {
     ((64 - (value | 1).leading_zeros()) as usize).div_ceil(7)
 }
@@ -212,7 +275,7 @@ fn varint_size(value: u64) -> usize {
 struct Sku<'a>(&'a [u8], &'a [u8]);
 
 impl Wire for Sku<'_> {
-    #[inline]
+    #[inline(always)]
     fn write(&self, sink: &mut impl Sink) {
         sink.text(1, self.0);
         sink.text(2, self.1);
@@ -223,7 +286,7 @@ impl Wire for Sku<'_> {
 struct Decimal(i64);
 
 impl Wire for Decimal {
-    #[inline]
+    #[inline(always)]
     fn write(&self, sink: &mut impl Sink) {
         sink.number(1, (self.0 / PARTS_PER_UNIT) as u64);
         sink.number(
@@ -237,7 +300,7 @@ impl Wire for Decimal {
 struct Moment(i64);
 
 impl Wire for Moment {
-    #[inline]
+    #[inline(always)]
     fn write(&self, sink: &mut impl Sink) {
         sink.number(1, self.0.div_euclid(1000) as u64);
         sink.number(2, (self.0.rem_euclid(1000) * 1_000_000) as u64);
@@ -257,7 +320,7 @@ impl Wire for Location<'_> {
 
 /// `millrace.stock.v1.Availability`
 impl Wire for Answer<'_> {
-    #[inline]
+    #[inline(always)]
     fn write(&self, sink: &mut impl Sink) {
         let reading = &self.reading;
         sink.nested(1, &Sku(self.number, self.variant));
@@ -316,7 +379,7 @@ mod tests {
                 source: Source::Live, stale, locations: Locations::Named(&named),
             };
             let mut bytes = Vec::new();
-            answer.put(&mut bytes);
+            answer.put(&mut Sheet::on(&mut bytes));
             let expected = wire::GetAvailabilityResponse {
                 availability: Some(wire::Availability {
                     sku: Some(wire::Sku { item_number: number, variant_code: variant }),

@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tonic::metadata::MetadataMap;
 use tracing::{info, warn};
 
-use super::answer::{Answer, Locations};
+use super::answer::{Answer, Locations, Sheet};
 use super::desk::{Desk, Window};
 use super::question::{Asked, Question};
 use super::reply::{Reply, Scribe};
@@ -206,6 +206,7 @@ pub async fn answer(
     });
     let figures = join_all(figures).await;
     let mut bytes = BytesMut::new();
+    let mut sheet = Sheet::on(&mut bytes);
     let index = desk.index();
     let mut fallback = Scribe::new(&desk, &window, Source::IndexFallback, asked.by_location);
     for (question, figure) in questions.into_iter().zip(figures) {
@@ -220,12 +221,13 @@ pub async fn answer(
                     figure.as_deref(),
                     version,
                     asked.by_location,
-                    &mut bytes,
+                    &mut sheet,
                 );
             }
-            None => fallback.answer(&mut index.lookup(), question, &mut bytes),
+            None => fallback.answer(&mut index.lookup(), question, &mut sheet),
         }
     }
+    drop(sheet);
     Reply::Ready(bytes.freeze())
 }
 
@@ -241,7 +243,7 @@ fn put(
     inventory: Option<&Inventory>,
     version: u64,
     by_location: bool,
-    bytes: &mut BytesMut,
+    sheet: &mut Sheet<'_, BytesMut>,
 ) {
     let mut reading = Reading {
         version,
@@ -285,7 +287,7 @@ fn put(
             Locations::None
         },
     };
-    answer.put(bytes);
+    answer.put(sheet);
 }
 
 #[cfg(test)]

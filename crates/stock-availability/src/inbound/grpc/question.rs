@@ -103,6 +103,9 @@ impl Asked {
     pub fn questions(&self) -> impl Iterator<Item = Question<'_>> {
         let mut fields = Fields(&self.body);
         std::iter::from_fn(move || {
+            if let Some(number) = fields.item_alone() {
+                return Some((number, &number[..0]));
+            }
             while let Some((key, value)) = fields.next_field()? {
                 if let (SKU, Value::Bytes(sku)) = (key, value) {
                     return sku_of(sku);
@@ -170,7 +173,21 @@ impl Asked {
 /// The usual code, valid at a glance.
 #[inline]
 fn is_plain(code: &[u8]) -> bool {
-    (1..=50).contains(&code.len()) && code.iter().all(|byte| (0x21..0x7f).contains(byte))
+    let (words, rest) = code.as_chunks::<8>();
+    let odd = words
+        .iter()
+        .fold(0, |odd, word| odd | odd_bytes(u64::from_le_bytes(*word)));
+    (1..=50).contains(&code.len())
+        && odd == 0
+        && rest.iter().all(|byte| (0x21..0x7f).contains(byte))
+}
+
+/// Zero when all eight bytes are printable and none is a space: then none has its top bit set, neither itself nor one more nor
+/// 0x21 less.
+#[inline]
+fn odd_bytes(word: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    (word | word.wrapping_add(EACH) | word.wrapping_sub(EACH * 0x21)) & (EACH * 0x80)
 }
 
 /// Makes an [`Asked`] of a message's bytes without copying them.
@@ -201,6 +218,18 @@ struct Found {
 }
 
 impl Found {
+    /// `None`: more than the shape has room for, or no text.
+    #[inline]
+    fn see(&mut self, shape: Shape, (number, variant): Question<'_>) -> Option<()> {
+        if !is_plain(number) || !(variant.is_empty() || is_plain(variant)) {
+            self.odd = true;
+            str::from_utf8(number).ok()?;
+            str::from_utf8(variant).ok()?;
+        }
+        self.count += 1;
+        (self.count == 1 || shape.repeats()).then_some(())
+    }
+
     fn with(self, shape: Shape, body: Bytes) -> Asked {
         Asked {
             shape,
@@ -219,6 +248,9 @@ fn scan(shape: Shape, body: &[u8]) -> Option<Found> {
     let mut found = Found::default();
     let mut fields = Fields(body);
     loop {
+        while let Some(number) = fields.item_alone() {
+            found.see(shape, (number, &[]))?;
+        }
         let Some(field) = fields.next_field()? else {
             return Some(found);
         };
@@ -231,18 +263,7 @@ fn scan(shape: Shape, body: &[u8]) -> Option<Found> {
                     u32::try_from(to).ok()?,
                 );
             }
-            (SKU, Value::Bytes(sku)) => {
-                let (number, variant) = sku_of(sku)?;
-                if !is_plain(number) || !(variant.is_empty() || is_plain(variant)) {
-                    found.odd = true;
-                    str::from_utf8(number).ok()?;
-                    str::from_utf8(variant).ok()?;
-                }
-                found.count += 1;
-                if found.count > 1 && !shape.repeats() {
-                    return None;
-                }
-            }
+            (SKU, Value::Bytes(sku)) => found.see(shape, sku_of(sku)?)?,
             (field, Value::Number(value)) if Some(field) == shape.source_field() => {
                 found.source = value as i32
             }
@@ -281,6 +302,22 @@ enum Value<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// Takes the field if it is what most are: an item without a variant, written the shortest way.
+    #[inline]
+    fn item_alone(&mut self) -> Option<&'a [u8]> {
+        const SKU_BYTES: u8 = (SKU as u8) << 3 | 2;
+        const NUMBER_BYTES: u8 = 1 << 3 | 2;
+        let [SKU_BYTES, sku, NUMBER_BYTES, number, rest @ ..] = self.0 else {
+            return None;
+        };
+        if *sku >= 0x80 || number.checked_add(2) != Some(*sku) {
+            return None;
+        }
+        let (number, rest) = rest.split_at_checked(usize::from(*number))?;
+        self.0 = rest;
+        Some(number)
+    }
+
     /// Outer `None`: broken. Inner `None`: the end.
     #[inline]
     #[expect(

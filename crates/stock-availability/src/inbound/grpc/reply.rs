@@ -8,7 +8,7 @@ use millrace_contract::stock::v1::Source;
 use tonic::Status;
 use tonic::codec::{Codec, EncodeBuf, Encoder};
 
-use super::answer::{Answer, Locations};
+use super::answer::{Answer, Locations, Sheet};
 use super::desk::{Desk, Window};
 use super::question::{Asked, AskedDecoder, Question, Shape};
 use crate::index::{Lookup, Name, Sought, SumOnly};
@@ -43,17 +43,24 @@ impl Reply {
                 let index = desk.index();
                 let mut lookup = index.lookup();
                 let mut questions = asked.questions();
+                let sheet = &mut Sheet::on(target);
                 if asked.count == 1 {
-                    questions.for_each(|question| scribe.answer(&mut lookup, question, target));
+                    questions.for_each(|question| scribe.answer(&mut lookup, question, sheet));
                     return;
                 }
                 loop {
-                    let ahead: ArrayVec<Question<'_>, AHEAD> =
-                        questions.by_ref().take(AHEAD).collect();
+                    let ahead: ArrayVec<Sought<'_>, AHEAD> = questions
+                        .by_ref()
+                        .take(AHEAD)
+                        .map(|(number, variant)| Sought::new(&window.view, number, variant))
+                        .collect();
                     if ahead.is_empty() {
                         return;
                     }
-                    scribe.answer_all(&mut lookup, &ahead, target);
+                    lookup.approach(&ahead);
+                    for sought in &ahead {
+                        scribe.answer_one(&mut lookup, sought, sheet);
+                    }
                 }
             }
         }
@@ -89,39 +96,19 @@ impl<'a> Scribe<'a> {
     pub fn answer(
         &mut self,
         index: &mut Lookup<'_>,
-        question: Question<'_>,
-        target: &mut impl BufMut,
+        (number, variant): Question<'_>,
+        sheet: &mut Sheet<'_, impl BufMut>,
     ) {
-        let (number, variant) = question;
         let sought = Sought::new(&self.window.view, number, variant);
-        self.answer_one(index, question, &sought, target);
+        self.answer_one(index, &sought, sheet);
     }
 
-    /// Several, up to [`AHEAD`].
-    pub fn answer_all(
-        &mut self,
-        index: &mut Lookup<'_>,
-        questions: &[Question<'_>],
-        target: &mut impl BufMut,
-    ) {
-        let view = &self.window.view;
-        let sought: ArrayVec<Sought<'_>, AHEAD> = questions
-            .iter()
-            .map(|(number, variant)| Sought::new(view, number, variant))
-            .collect();
-        index.approach(&sought);
-        for (question, sought) in questions.iter().zip(&sought) {
-            self.answer_one(index, *question, sought, target);
-        }
-    }
-
-    #[inline]
+    #[inline(always)]
     fn answer_one(
         &mut self,
         index: &mut Lookup<'_>,
-        (number, variant): Question<'_>,
         sought: &Sought<'_>,
-        target: &mut impl BufMut,
+        sheet: &mut Sheet<'_, impl BufMut>,
     ) {
         let view = &self.window.view;
         let reading = if self.by_location {
@@ -130,6 +117,7 @@ impl<'a> Scribe<'a> {
         } else {
             index.look_for(view, sought, &mut SumOnly)
         };
+        let (number, variant) = sought.number_and_variant();
         let answer = Answer {
             number,
             variant,
@@ -147,7 +135,7 @@ impl<'a> Scribe<'a> {
                 Locations::None
             },
         };
-        answer.put(target);
+        answer.put(sheet);
     }
 }
 

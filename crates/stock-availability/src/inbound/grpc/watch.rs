@@ -13,6 +13,7 @@ use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
+use super::answer::Sheet;
 use super::desk::{Desk, Window};
 use super::question::Asked;
 use super::reply::{Reply, Scribe};
@@ -137,7 +138,11 @@ impl<'a> Watcher<'a> {
             Source::Index,
             self.asked.by_location,
         );
-        scribe.answer(&mut index.lookup(), (number, variant), &mut bytes);
+        scribe.answer(
+            &mut index.lookup(),
+            (number, variant),
+            &mut Sheet::on(&mut bytes),
+        );
         Some(Reply::Ready(bytes.freeze()))
     }
 }
