@@ -63,6 +63,18 @@ pub mod webshop_orders {
     }
 }
 
+pub mod reservations {
+    pub mod v1 {
+        tonic::include_proto!("millrace.reservations.v1");
+    }
+}
+
+pub mod shelves {
+    pub mod v1 {
+        tonic::include_proto!("millrace.shelves.v1");
+    }
+}
+
 pub mod catalog {
     pub mod v1 {
         tonic::include_proto!("millrace.catalog.v1");
@@ -78,6 +90,12 @@ pub mod customer {
 pub mod order {
     pub mod v1 {
         tonic::include_proto!("millrace.order.v1");
+    }
+}
+
+pub mod reservation {
+    pub mod v1 {
+        tonic::include_proto!("millrace.reservation.v1");
     }
 }
 

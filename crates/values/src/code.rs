@@ -107,6 +107,8 @@ code!(/// The ERP's number of a customer.
     CustomerNumber, "customer number", 50, printable);
 code!(/// The shop's number of an order, unique within its channel.
     OrderNumber, "order number", 35, printable);
+code!(/// The shop's number of a reservation, unique within its channel.
+    ReservationNumber, "reservation number", 35, printable);
 code!(/// A place with stock.
     LocationCode, "location code", 50, printable);
 code!(/// A price group of the ERP.

@@ -1,0 +1,34 @@
+-- Reservations as they are shown; made of the log, may be dropped and made again.
+CREATE TABLE reservations (
+    stream TEXT COLLATE "C" PRIMARY KEY,
+    channel TEXT COLLATE "C" NOT NULL,
+    store TEXT COLLATE "C" NOT NULL,
+    -- Number of reservation.v1.ReservationState.
+    state BIGINT NOT NULL,
+    -- Where its request stands in the log: the order of pages.
+    position BIGINT NOT NULL,
+    -- Empty: a guest's.
+    customer TEXT COLLATE "C" NOT NULL,
+    -- Empty before goods were put aside.
+    document_number TEXT COLLATE "C" NOT NULL,
+    -- YYYY-MM-DD; empty before goods were put aside.
+    collect_by TEXT COLLATE "C" NOT NULL,
+    reminded BIGINT NOT NULL,
+    -- reservation.v1.ReservationView, without the contact.
+    view BYTEA NOT NULL
+);
+CREATE INDEX reservations_by_channel ON reservations (channel, position);
+CREATE INDEX reservations_by_store ON reservations (channel, store, state, position);
+CREATE INDEX reservations_by_document ON reservations (channel, store, document_number);
+CREATE INDEX reservations_by_day ON reservations (state, collect_by);
+CREATE INDEX reservations_by_customer ON reservations (channel, customer, state);
+
+-- Figures as stock-availability tells them.
+CREATE TABLE inventories (
+    key TEXT COLLATE "C" PRIMARY KEY,
+    -- Company, number and variant, as a shop asks.
+    asked TEXT COLLATE "C" NOT NULL,
+    -- inventories.v1.Inventory
+    inventory BYTEA NOT NULL
+);
+CREATE INDEX inventories_by_asked ON inventories (asked);

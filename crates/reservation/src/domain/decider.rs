@@ -1,0 +1,279 @@
+//! A reservation's life: requested, posted, picked up; or given up, not found, not fetched. What has ended stays ended.
+
+use jiff::civil::Date;
+use millrace_event_store::Decider;
+use millrace_values::{CustomerNumber, Quantity, Timestamp};
+
+use super::event::{CancelReason, Event};
+use super::reservation::{LineStatus, Phase, Reservation, State, Taken};
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    Request(Requested),
+    /// The store has looked. A line that is not in `found` was found whole.
+    Post {
+        found: Vec<(u32, Quantity)>,
+        document_number: String,
+        collect_by: Date,
+    },
+    Remind,
+    PickUp {
+        /// Whom the store has before it, where it knows.
+        customer: Option<CustomerNumber>,
+    },
+    Cancel {
+        reason: CancelReason,
+        note: String,
+    },
+    /// `today` in the store.
+    Expire {
+        today: Date,
+    },
+}
+
+/// A shop asks. That enough is there is the shelves' rule, and decided beside this.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Requested {
+    pub reservation: Box<Reservation>,
+    pub content_hash: Vec<u8>,
+    pub at: Timestamp,
+    /// Nothing has become of them yet; with the items they stand for.
+    pub lines: Vec<LineStatus>,
+    /// The contact is the one known from before, where there was a before.
+    pub same_person: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rejection {
+    Unknown,
+    OtherContent,
+    /// Picked up, cancelled or expired.
+    Ended,
+    /// The store said other quantities before.
+    PostedBefore,
+    NotPosted,
+    WrongCustomer,
+    UnknownLine(u32),
+    /// More was found than was asked for, or less than nothing, or a piece of a piece.
+    NotSoMany(u32),
+}
+
+pub struct StoreReservation;
+
+impl Decider for StoreReservation {
+    type State = State;
+    type Command = Command;
+    type Event = Event;
+    type Rejection = Rejection;
+
+    fn decide(state: &State, command: Command) -> Result<Vec<Event>, Rejection> {
+        let Some(taken) = &state.0 else {
+            let Command::Request(requested) = command else {
+                return Err(Rejection::Unknown);
+            };
+            let Requested {
+                reservation,
+                content_hash,
+                at,
+                lines,
+                same_person: _,
+            } = requested;
+            return Ok(vec![Event::Requested {
+                reservation,
+                content_hash,
+                at,
+                lines,
+            }]);
+        };
+        match command {
+            Command::Request(again) => repeat(taken, &again),
+            Command::Post {
+                found,
+                document_number,
+                collect_by,
+            } => post(taken, &found, document_number, collect_by),
+            Command::Remind => Ok(remind(taken)),
+            Command::PickUp { customer } => pick_up(taken, customer.as_ref()),
+            Command::Cancel { reason, note } => cancel(taken, reason, note),
+            Command::Expire { today } => Ok(expire(taken, today)),
+        }
+    }
+
+    fn evolve(state: State, event: &Event) -> State {
+        if let Event::Requested {
+            reservation,
+            content_hash,
+            at,
+            lines,
+        } = event
+        {
+            return State(Some(Box::new(Taken {
+                reservation: (**reservation).clone(),
+                content_hash: content_hash.clone(),
+                requested_at: *at,
+                phase: Phase::Requested,
+                lines: lines.clone(),
+                document_number: None,
+                collect_by: None,
+                reminded: false,
+                version: 1,
+            })));
+        }
+        let Some(mut taken) = state.0 else {
+            return state;
+        };
+        taken.version += 1;
+        taken.lines = event.lines().to_vec();
+        match event {
+            Event::Requested { .. } => {}
+            Event::Posted {
+                document_number,
+                collect_by,
+                ..
+            } => {
+                taken.phase = Phase::Posted;
+                taken.document_number = Some(document_number.clone());
+                taken.collect_by = Some(*collect_by);
+            }
+            Event::Reminded { .. } => taken.reminded = true,
+            Event::PickedUp { .. } => taken.phase = Phase::PickedUp,
+            Event::Cancelled { reason, .. } => taken.phase = Phase::Cancelled(*reason),
+            Event::Expired { .. } => taken.phase = Phase::Expired,
+        }
+        State(Some(taken))
+    }
+}
+
+fn repeat(taken: &Taken, again: &Requested) -> Result<Vec<Event>, Rejection> {
+    if taken.content_hash == again.content_hash && again.same_person {
+        return Ok(vec![]);
+    }
+    Err(Rejection::OtherContent)
+}
+
+fn post(
+    taken: &Taken,
+    found: &[(u32, Quantity)],
+    document_number: String,
+    collect_by: Date,
+) -> Result<Vec<Event>, Rejection> {
+    let lines = looked_for(&taken.lines, found)?;
+    match taken.phase {
+        Phase::Requested => {}
+        // The same quantities again: what the store said is known.
+        Phase::Posted | Phase::Cancelled(CancelReason::NotFound) => {
+            let same = lines
+                .iter()
+                .zip(&taken.lines)
+                .all(|(said, known)| said.found == known.found);
+            return if same {
+                Ok(vec![])
+            } else {
+                Err(Rejection::PostedBefore)
+            };
+        }
+        Phase::PickedUp | Phase::Cancelled(_) | Phase::Expired => return Err(Rejection::Ended),
+    }
+    if lines.iter().all(|line| line.found.is_zero()) {
+        return Ok(vec![Event::Cancelled {
+            reason: CancelReason::NotFound,
+            note: String::new(),
+            lines,
+        }]);
+    }
+    Ok(vec![Event::Posted {
+        document_number,
+        collect_by,
+        lines,
+    }])
+}
+
+/// The lines after somebody looked: what was not found is cancelled.
+fn looked_for(
+    lines: &[LineStatus],
+    found: &[(u32, Quantity)],
+) -> Result<Vec<LineStatus>, Rejection> {
+    if let Some((stranger, _)) = found
+        .iter()
+        .find(|(number, _)| lines.iter().all(|line| line.line != *number))
+    {
+        return Err(Rejection::UnknownLine(*stranger));
+    }
+    let after = lines.iter().map(|line| {
+        let said = found.iter().find(|(number, _)| *number == line.line);
+        let found = said.map_or(line.requested, |(_, quantity)| *quantity);
+        let fits =
+            (Quantity::default()..=line.requested).contains(&found) && found.value().is_integer();
+        if !fits {
+            return Err(Rejection::NotSoMany(line.line));
+        }
+        Ok(LineStatus {
+            found,
+            cancelled: line.requested - found,
+            ..line.clone()
+        })
+    });
+    after.collect()
+}
+
+fn remind(taken: &Taken) -> Vec<Event> {
+    match (taken.phase, taken.collect_by) {
+        (Phase::Posted, Some(collect_by)) if !taken.reminded => vec![Event::Reminded {
+            collect_by,
+            lines: taken.lines.clone(),
+        }],
+        _ => vec![],
+    }
+}
+
+fn pick_up(taken: &Taken, customer: Option<&CustomerNumber>) -> Result<Vec<Event>, Rejection> {
+    if customer.is_some_and(|customer| taken.reservation.customer.as_ref() != Some(customer)) {
+        return Err(Rejection::WrongCustomer);
+    }
+    match taken.phase {
+        Phase::Posted => {}
+        Phase::PickedUp => return Ok(vec![]),
+        Phase::Requested => return Err(Rejection::NotPosted),
+        Phase::Cancelled(_) | Phase::Expired => return Err(Rejection::Ended),
+    }
+    let lines = taken.lines.iter().map(|line| LineStatus {
+        picked_up: line.found,
+        ..line.clone()
+    });
+    Ok(vec![Event::PickedUp {
+        lines: lines.collect(),
+    }])
+}
+
+fn cancel(taken: &Taken, reason: CancelReason, note: String) -> Result<Vec<Event>, Rejection> {
+    match taken.phase {
+        Phase::Requested | Phase::Posted => {}
+        Phase::Cancelled(_) => return Ok(vec![]),
+        Phase::PickedUp | Phase::Expired => return Err(Rejection::Ended),
+    }
+    Ok(vec![Event::Cancelled {
+        reason,
+        note,
+        lines: given_back(taken),
+    }])
+}
+
+fn expire(taken: &Taken, today: Date) -> Vec<Event> {
+    let over = taken.collect_by.is_some_and(|last| today > last);
+    if taken.phase != Phase::Posted || !over {
+        return vec![];
+    }
+    vec![Event::Expired {
+        lines: given_back(taken),
+    }]
+}
+
+/// What was put aside goes back; what nobody had looked for is cancelled.
+fn given_back(taken: &Taken) -> Vec<LineStatus> {
+    let back = taken.lines.iter().map(|line| LineStatus {
+        cancelled: line.requested - line.found,
+        returned: line.found,
+        ..line.clone()
+    });
+    back.collect()
+}

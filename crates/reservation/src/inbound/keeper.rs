@@ -1,0 +1,119 @@
+//! Gives back what nobody fetched, and reminds before. One process at a time, by lease; what it missed while nobody ran it finds
+//! at its next look.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_event_store::{EventLog, Held, Post, StoreError, while_holding};
+use millrace_service_kit::health::{Component, chain};
+use millrace_service_kit::{Clock, Shutdown};
+use tracing::{error, info};
+
+use crate::config::Stores;
+use crate::domain::{Command, Store};
+use crate::read_model::Listing;
+use crate::reservations::{Actor, ReservationError, Reservations};
+
+#[derive(Clone)]
+pub struct Keeper {
+    pub reservations: Reservations,
+    pub listing: Listing,
+    pub stores: Arc<Stores>,
+    pub log: Arc<dyn EventLog>,
+    pub clock: Arc<dyn Clock>,
+    pub component: Component,
+    /// This process, unique among all that may ask for the lease.
+    pub holder: String,
+    pub look_every: Duration,
+    pub takeover_after: Duration,
+}
+
+impl Keeper {
+    /// Until shutdown; a broken world is tried again.
+    ///
+    /// # Errors
+    /// The log was closed.
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), StoreError> {
+        let post = Post {
+            lease: "keeper".to_owned(),
+            holder: self.holder.clone(),
+            ttl: self.takeover_after,
+        };
+        let keeper = &self;
+        let standing_by = || keeper.component.ready();
+        let work = |_: Held, stop: Shutdown| async move { keeper.keep(&stop).await };
+        while_holding(&self.log, &post, &shutdown, standing_by, work).await
+    }
+
+    async fn keep(&self, stop: &Shutdown) {
+        while !stop.is_cancelled() {
+            match self.look().await {
+                Ok(()) => self.component.ready(),
+                Err(error) => {
+                    let cause = &error as &dyn std::error::Error;
+                    if self.component.trouble(chain(cause)) {
+                        error!(
+                            error = cause,
+                            "reservations cannot be looked through, trying again"
+                        );
+                    }
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(self.look_every) => {}
+            }
+        }
+    }
+
+    async fn look(&self) -> Result<(), ReservationError> {
+        for store in self.stores.iter() {
+            let today = store.hours.day(self.clock.now());
+            let remind_by = store.hours.open_days_after(today, store.remind_before);
+            for stream in self.listing.due(&store.location, today, remind_by).await? {
+                match self.settle(store, &stream, today).await {
+                    Err(error @ ReservationError::Store(_)) => return Err(error),
+                    // The others do not wait for it; the next look tries it again.
+                    Err(error) => error!(
+                        stream,
+                        error = &error as &dyn std::error::Error,
+                        "a reservation could not be ended or reminded of"
+                    ),
+                    Ok(()) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Repeats are harmless: what has ended absorbs them.
+    async fn settle(
+        &self,
+        store: &Store,
+        stream: &str,
+        today: jiff::civil::Date,
+    ) -> Result<(), ReservationError> {
+        let Some(loaded) = self.reservations.load(stream).await? else {
+            return Ok(());
+        };
+        let Some(collect_by) = loaded.taken.collect_by else {
+            return Ok(());
+        };
+        let command = if today > collect_by {
+            Command::Expire { today }
+        } else if store.reminds(collect_by, today) {
+            Command::Remind
+        } else {
+            return Ok(());
+        };
+        let over = matches!(command, Command::Expire { .. });
+        self.reservations
+            .carry_out(stream, command, &Actor::service())
+            .await?;
+        let number = &loaded.taken.reservation.number;
+        if over {
+            info!(reservation.number = %number, "nobody fetched the goods of reservation {number}");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,10 @@
+//! What comes in: calls, figures, and time.
+
+mod figures;
+mod grpc;
+mod keeper;
+mod refusal;
+
+pub use figures::{GROUP, InventoryRows, TOPICS};
+pub use grpc::{Desk, ReservationApi};
+pub use keeper::Keeper;

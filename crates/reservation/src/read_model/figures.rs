@@ -1,0 +1,111 @@
+//! What stock-availability says is there.
+
+use std::collections::HashMap;
+
+use millrace_contract::inventories::v1::Inventory;
+use millrace_event_store::{Database, StoreError, Tx};
+use millrace_values::{ErpCode, LocationCode, Quantity, Sku, SystemId, UnitCode, VariantCode};
+use prost::Message;
+use sqlx::AssertSqlSafe;
+
+/// Keys in one query.
+const KEYS: usize = 200;
+
+/// An item, or a variant of it, as a shop asks for it.
+#[must_use]
+pub fn asked(erp: &ErpCode, item: &Sku, variant: Option<&VariantCode>) -> String {
+    // No code holds a control character.
+    let variant = variant.map_or("", VariantCode::as_str);
+    format!("{erp}\u{1f}{item}\u{1f}{variant}")
+}
+
+/// One item, or variant, in all places.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    pub item: SystemId,
+    pub unit: Option<UnitCode>,
+    available: HashMap<String, Quantity>,
+}
+
+impl Shown {
+    /// `None`: nobody knows.
+    #[must_use]
+    pub fn available(&self, location: &LocationCode) -> Option<Quantity> {
+        self.available.get(location.as_str()).copied()
+    }
+
+    fn of(inventory: Inventory) -> Option<Self> {
+        let available = inventory.locations.into_iter().filter_map(|figure| {
+            let available = Quantity::try_from(figure.available?).ok()?;
+            Some((figure.location_code, available.at_least_zero()))
+        });
+        Some(Self {
+            item: SystemId::parse(&inventory.item_system_id).ok()?,
+            unit: UnitCode::parse_optional(&inventory.unit).ok()?,
+            available: available.collect(),
+        })
+    }
+}
+
+#[derive(Clone)]
+pub struct Figures {
+    database: Database,
+}
+
+impl Figures {
+    #[must_use]
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// What is known of each; what is not in the answer is unknown.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn of(&self, asked: &[String]) -> Result<HashMap<String, Shown>, StoreError> {
+        let mut found = HashMap::with_capacity(asked.len());
+        for keys in asked.chunks(KEYS) {
+            let places: Vec<String> = (1..=keys.len()).map(|at| format!("${at}")).collect();
+            let sql = format!(
+                "SELECT asked, inventory FROM inventories WHERE asked IN ({})",
+                places.join(", ")
+            );
+            let mut query = sqlx::query_as::<_, (String, Vec<u8>)>(AssertSqlSafe(sql));
+            for key in keys {
+                query = query.bind(key);
+            }
+            let rows = query.fetch_all(self.database.pool()).await?;
+            found.extend(rows.into_iter().filter_map(|(key, inventory)| {
+                Some((key, Shown::of(Inventory::decode(&*inventory).ok()?)?))
+            }));
+        }
+        Ok(found)
+    }
+}
+
+/// # Errors
+/// The database is away.
+pub async fn put(
+    tx: &mut Tx,
+    key: &str,
+    asked: &str,
+    inventory: &Inventory,
+) -> Result<(), StoreError> {
+    sqlx::query(include_str!("sql/put_inventory.sql"))
+        .bind(key)
+        .bind(asked)
+        .bind(inventory.encode_to_vec())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// # Errors
+/// The database is away.
+pub async fn forget(tx: &mut Tx, key: &str) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM inventories WHERE key = $1")
+        .bind(key)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! The service: config → build → run.
+
+use std::sync::Arc;
+
+use millrace_contract::reservation::v1::reservation_service_server::ReservationServiceServer;
+use millrace_event_bus::{Bus, BusError, Consumer, Routes, consume};
+use millrace_event_store::{Database, EventLog, Sealer, StoreError, project};
+use millrace_service_kit::health::{Component, Health};
+use millrace_service_kit::metrics::{Counter, Metrics};
+use millrace_service_kit::{Clock, Ids, Shutdown, TaskError, Tasks};
+use millrace_values::Channels;
+use thiserror::Error;
+
+use crate::MIGRATIONS;
+use crate::config::{Config, DRAIN, Stores, StoresError};
+use crate::inbound::{Desk, GROUP, InventoryRows, Keeper, ReservationApi, TOPICS};
+use crate::read_model::{Figures, Listing, ReservationRows};
+use crate::reservations::Reservations;
+use crate::shelves::Shelves;
+
+/// What the service stands on.
+pub struct Ports {
+    /// Named `reservation`, migrated with [`MIGRATIONS`], the bus's and those of operations.
+    pub database: Database,
+    pub bus: Arc<dyn Bus>,
+    /// Of this service's database.
+    pub sealer: Arc<Sealer>,
+    pub channels: Arc<Channels>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Ids,
+    pub health: Health,
+    pub metrics: Metrics,
+    /// This process, unique among those that may ask for a lease.
+    pub holder: String,
+    /// Largest message a client may send.
+    pub message_limit: usize,
+}
+
+#[derive(Debug, Error)]
+pub enum ServiceError {
+    #[error("reservation cannot use its database")]
+    Store(#[from] StoreError),
+    #[error("reservation cannot read or publish")]
+    Bus(#[from] BusError),
+    #[error(transparent)]
+    Stores(#[from] StoresError),
+    #[error("reservation stopped")]
+    Task(#[from] TaskError),
+}
+
+pub struct Service {
+    config: Config,
+    database: Database,
+    bus: Arc<dyn Bus>,
+    log: Arc<dyn EventLog>,
+    desk: Desk,
+    keeping: Component,
+    clock: Arc<dyn Clock>,
+    holder: String,
+    message_limit: usize,
+}
+
+impl Service {
+    /// # Errors
+    /// The database is away or not migrated, or the stores of the settings make no sense.
+    pub async fn build(config: Config, ports: Ports) -> Result<Self, ServiceError> {
+        let Ports {
+            database,
+            bus,
+            sealer,
+            channels,
+            clock,
+            ids,
+            health,
+            metrics,
+            holder,
+            message_limit,
+        } = ports;
+        let stores = Arc::new(Stores::new(&config.stores, &channels)?);
+        let owners = [
+            &MIGRATIONS,
+            millrace_event_bus::migrations(),
+            millrace_operations::migrations(),
+        ];
+        database.check(&owners).await?;
+        let log = database.log().await?;
+        let figures = Figures::new(database.clone());
+        let shelves = Shelves::start(log.clone(), figures.clone(), clock.clone(), ids.clone());
+        let counter = |name: &str, help: &str| metrics.register(name, help, Counter::default());
+        let desk = Desk {
+            reservations: Reservations::new(log.clone(), shelves, clock.clone(), ids.clone()),
+            figures,
+            listing: Listing::new(database.clone()),
+            stores,
+            sealer,
+            channels,
+            ids,
+            made: counter("reservation_made", "Reservations made"),
+            refused: counter(
+                "reservation_refused",
+                "Reservations that a store had not enough for, or that failed",
+            ),
+        };
+        Ok(Self {
+            config,
+            database,
+            bus,
+            log,
+            desk,
+            keeping: health.component("reservation.keeping"),
+            clock,
+            holder,
+            message_limit,
+        })
+    }
+
+    /// `reservation.v1.ReservationService`, for the server's router.
+    #[must_use]
+    pub fn grpc(&self) -> ReservationServiceServer<ReservationApi> {
+        ReservationServiceServer::new(ReservationApi::new(self.desk.clone()))
+            .max_decoding_message_size(self.message_limit)
+    }
+
+    /// Reads figures, keeps the rows, gives back what nobody fetched, publishes the log; until shutdown.
+    ///
+    /// # Errors
+    /// What no retry mends: the log was closed, tables are missing.
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), ServiceError> {
+        let mut tasks = Tasks::default();
+        let rows = ReservationRows::new(self.desk.reservations.clone());
+        let (database, log, stop) = (self.database.clone(), self.log.clone(), shutdown.clone());
+        tasks.spawn("keeping the rows of reservations", async move {
+            project(&database, log, rows, stop).await
+        });
+        let consumer = Consumer::new(
+            GROUP,
+            &TOPICS,
+            self.database.clone(),
+            Arc::new(InventoryRows),
+        );
+        tasks.spawn(
+            "reading figures",
+            consume(self.bus.clone(), consumer, shutdown.clone()),
+        );
+        let keeper = Keeper {
+            reservations: self.desk.reservations.clone(),
+            listing: self.desk.listing.clone(),
+            stores: self.desk.stores.clone(),
+            log: self.log.clone(),
+            clock: self.clock.clone(),
+            component: self.keeping.clone(),
+            holder: self.holder.clone(),
+            look_every: self.config.look_every,
+            takeover_after: self.config.takeover_after,
+        };
+        tasks.spawn(
+            "looking for what nobody fetched",
+            keeper.run(shutdown.clone()),
+        );
+        let (bus, log, stop) = (self.bus.clone(), self.log.clone(), shutdown.clone());
+        tasks.spawn("publishing reservations", async move {
+            bus.relay(log, Routes::Internal, stop).await
+        });
+        Ok(tasks.run(&shutdown, DRAIN).await?)
+    }
+}
