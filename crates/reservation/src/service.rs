@@ -98,7 +98,7 @@ impl Service {
             made: counter("reservation_made", "Reservations made"),
             refused: counter(
                 "reservation_refused",
-                "Reservations that a store had not enough for, or that failed",
+                "Reservations that a store had not enough for",
             ),
         };
         Ok(Self {

@@ -87,6 +87,7 @@ impl Shelves {
             asked,
             known: HashMap::new(),
             again: Vec::new(),
+            writing: HashSet::new(),
             under_way: FuturesUnordered::new(),
         };
         tokio::spawn(task.run());
@@ -127,6 +128,8 @@ struct Task {
     known: HashMap<ShelfKey, Shelf>,
     /// To be decided again.
     again: Vec<Asking>,
+    /// Streams that are being written: who asks again for the same waits for the first answer.
+    writing: HashSet<String>,
     under_way: FuturesUnordered<Pin<Box<dyn Future<Output = Written> + Send>>>,
 }
 
@@ -170,12 +173,10 @@ impl Task {
             }
         };
         for asking in batch {
-            let moves = &asking.change.moves;
-            if !moves
-                .iter()
-                .all(|(_, moved)| self.known.contains_key(&moved.shelf))
-            {
-                // Forgotten a moment ago.
+            let Change { stream, moves, .. } = &asking.change;
+            let is_known = |moved: &Move| self.known.contains_key(&moved.shelf);
+            // Forgotten a moment ago, or written at this moment.
+            if self.writing.contains(stream) || !moves.iter().all(|(_, moved)| is_known(moved)) {
                 self.again.push(asking);
                 continue;
             }
@@ -283,6 +284,7 @@ impl Task {
                 version: shelf.version + 1,
             };
         }
+        self.writing.insert(change.stream.clone());
         let log = self.log.clone();
         let mut writing: Pin<Box<dyn Future<Output = Written> + Send>> = Box::pin(async move {
             let written = log.append(append).await.map(drop);
@@ -295,6 +297,7 @@ impl Task {
     }
 
     fn written(&mut self, (mut asking, written): Written) {
+        self.writing.remove(&asking.change.stream);
         let Err(error) = written else {
             let _ = asking.reply.send(Ok(()));
             return;

@@ -239,20 +239,28 @@ impl ReservationApi {
         {
             return Ok(answer(&seen, true));
         }
-        let outcome = desk.reservations.request(requested.clone(), &actor).await;
-        if outcome.is_err() {
-            desk.refused.inc();
-        }
-        match outcome.map_err(|error| refusal::failed(error, number.as_str()))? {
-            Some(taken) => {
+        match desk.reservations.request(requested.clone(), &actor).await {
+            Ok(Some(taken)) => {
                 desk.made.inc();
                 info!(reservation.number = %number, "reservation {number} is made");
                 Ok(answer(&taken, false))
             }
-            None => {
-                let seen = self.seen_before(requested, contact.as_ref()).await?;
-                Ok(answer(&seen, true))
+            Ok(None) => {
+                let seen = self.seen_before(&requested, contact.as_ref()).await?;
+                let seen = seen.ok_or_else(|| rejection::conflict("changed meanwhile, try again"));
+                Ok(answer(&seen?, true))
             }
+            // Made before, it holds what is not there for others.
+            Err(error @ ReservationError::NotThere { .. }) => {
+                match self.seen_before(&requested, contact.as_ref()).await? {
+                    Some(seen) => Ok(answer(&seen, true)),
+                    None => {
+                        desk.refused.inc();
+                        Err(refusal::failed(error, number.as_str()))
+                    }
+                }
+            }
+            Err(error) => Err(refusal::failed(error, number.as_str())),
         }
     }
 
@@ -276,9 +284,8 @@ impl ReservationApi {
         if open < store.limits.open_per_customer {
             return Ok(None);
         }
-        let known = self.desk.reservations.load(&reservation.stream()).await;
-        if known.map_err(|error| refusal::away(&error))?.is_some() {
-            return self.seen_before(requested.clone(), contact).await.map(Some);
+        if let Some(seen) = self.seen_before(requested, contact).await? {
+            return Ok(Some(seen));
         }
         Err(rejection::precondition(
             "TOO_MANY_OPEN",
@@ -286,18 +293,17 @@ impl ReservationApi {
         ))
     }
 
-    /// There is one of this number: is it this one?
+    /// The reservation of this number, if it is this one. `None`: there is none.
     async fn seen_before(
         &self,
-        requested: Requested,
+        requested: &Requested,
         contact: Option<&Personal>,
-    ) -> Result<Taken, Status> {
+    ) -> Result<Option<Taken>, Status> {
         let desk = &self.desk;
         let reservation = &requested.reservation;
-        let number = reservation.number.to_string();
         let loaded = desk.reservations.load(&reservation.stream()).await;
         let Some(loaded) = loaded.map_err(|error| refusal::away(&error))? else {
-            return Err(rejection::conflict("changed meanwhile, try again"));
+            return Ok(None);
         };
         // What was erased nobody can compare any more.
         let same_person = match (&loaded.taken.reservation.contact, contact) {
@@ -309,10 +315,10 @@ impl ReservationApi {
             (Some(_), None) | (None, Some(_)) => false,
         };
         if loaded.taken.content_hash == requested.content_hash && same_person {
-            return Ok(loaded.taken);
+            return Ok(Some(loaded.taken));
         }
         let rejected = ReservationError::Rejected(crate::domain::Rejection::OtherContent);
-        Err(refusal::failed(rejected, &number))
+        Err(refusal::failed(rejected, reservation.number.as_str()))
     }
 }
 

@@ -1,0 +1,8 @@
+//! The service as its callers see it: over gRPC, on a real database, told of figures over the bus.
+
+#![cfg(test)]
+
+mod bad_input;
+mod life;
+mod races;
+mod world;

@@ -1,0 +1,101 @@
+//! FAULTS.md F24: the last pieces, wanted by everybody at once.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use tokio::sync::Barrier;
+use tonic::{Code, Status};
+
+use crate::world::{CHAIR, CHANNEL, Client, LAMP, OTHER, STORE, World, wish};
+
+const CALLERS: usize = 64;
+
+/// How many got what they wanted; the others were told that there is no more.
+fn won<T>(outcomes: impl IntoIterator<Item = Result<T, Status>>) -> usize {
+    let mut won = 0;
+    for outcome in outcomes {
+        match outcome {
+            Ok(_) => won += 1,
+            Err(refused) => assert_eq!(refused.code(), Code::FailedPrecondition, "{refused:?}"),
+        }
+    }
+    won
+}
+
+async fn everybody(
+    clients: Vec<(&'static str, Client)>,
+    lines: &'static [(&'static str, i64)],
+) -> usize {
+    let start = Arc::new(Barrier::new(CALLERS));
+    let calls = (0..CALLERS).map(|caller| {
+        let (channel, mut client) = clients[caller % clients.len()].clone();
+        let start = start.clone();
+        tokio::spawn(async move {
+            let mut wish = wish(&format!("R-{caller}"), lines);
+            wish.reservation.as_mut().unwrap().channel = channel.to_owned();
+            start.wait().await;
+            client.create_reservation(wish).await
+        })
+    });
+    won(join_all(calls).await.into_iter().map(Result::unwrap))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_pieces_go_to_as_many_as_there_are_however_many_channels_ask() {
+    let world = World::new().await;
+    world.tell(CHAIR, &[(STORE, 17)]).await;
+    let instance = world.instance().await;
+    instance.knows(CHAIR).await;
+    let clients = vec![
+        (CHANNEL, instance.shop.clone()),
+        (OTHER, instance.outlet.clone()),
+    ];
+    assert_eq!(everybody(clients, &[(CHAIR, 1)]).await, 17);
+    assert_eq!(instance.held(CHAIR).await, 17);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_on_one_database_sell_no_piece_twice() {
+    let postgres = millrace_test_rig::postgres().await;
+    let url = postgres.create_database("reservation").await.unwrap();
+    let world = World::new().await;
+    world.tell(CHAIR, &[(STORE, 17)]).await;
+    let (one, other) = (world.instance_on(&url).await, world.instance_on(&url).await);
+    one.knows(CHAIR).await;
+    let clients = vec![(CHANNEL, one.shop.clone()), (CHANNEL, other.shop.clone())];
+    assert_eq!(everybody(clients, &[(CHAIR, 1)]).await, 17);
+    assert_eq!(one.held(CHAIR).await, 17);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reservations_that_cross_on_two_items_are_whole_or_not_at_all() {
+    let postgres = millrace_test_rig::postgres().await;
+    let url = postgres.create_database("reservation").await.unwrap();
+    let world = World::new().await;
+    world.tell(CHAIR, &[(STORE, 20)]).await;
+    world.tell(LAMP, &[(STORE, 13)]).await;
+    let (one, other) = (world.instance_on(&url).await, world.instance_on(&url).await);
+    one.knows(LAMP).await;
+    one.knows(CHAIR).await;
+    let start = Arc::new(Barrier::new(CALLERS));
+    let calls = (0..CALLERS).map(|caller| {
+        let mut client = [&one, &other][caller % 2].shop.clone();
+        let start = start.clone();
+        tokio::spawn(async move {
+            let lines = if caller % 2 == 0 {
+                [(CHAIR, 1), (LAMP, 1)]
+            } else {
+                [(LAMP, 1), (CHAIR, 1)]
+            };
+            start.wait().await;
+            client
+                .create_reservation(wish(&format!("R-{caller}"), &lines))
+                .await
+        })
+    });
+    assert_eq!(
+        won(join_all(calls).await.into_iter().map(Result::unwrap)),
+        13
+    );
+    assert_eq!((one.held(CHAIR).await, one.held(LAMP).await), (13, 13));
+}
