@@ -24,11 +24,12 @@ pub struct Call {
 }
 
 /// Who serves what; `operations` stands for every service, any of them will do.
-const SERVERS: [(&str, &str); 6] = [
+const SERVERS: [(&str, &str); 7] = [
     ("millrace.catalog.", "catalog-sync"),
     ("millrace.customer.", "customer-sync"),
     ("millrace.order.", "order-intake"),
     ("millrace.stock.", "stock-availability"),
+    ("millrace.reservation.", "reservation"),
     ("millrace.changes.", "shop-delivery"),
     ("millrace.operations.", "order-intake"),
 ];
@@ -104,13 +105,15 @@ impl Call {
     }
 }
 
-/// Writes the channel at its place: in the request, or in the order it carries.
+/// Writes the channel at its place: in the request, or in the order or reservation it carries.
 fn fill(message: &mut DynamicMessage, channel: &str) -> bool {
     if message.descriptor().get_field_by_name("channel").is_some() {
         message.set_field_by_name("channel", Value::String(channel.to_owned()));
         return true;
     }
-    let Some(field) = message.descriptor().get_field_by_name("order") else {
+    let carried = ["order", "reservation"];
+    let field = carried.map(|name| message.descriptor().get_field_by_name(name));
+    let Some(field) = field.into_iter().flatten().next() else {
         return false;
     };
     let Kind::Message(order) = field.kind() else {

@@ -29,6 +29,7 @@ impl Tables {
             "customer_sync",
             "order_intake",
             "stock_availability",
+            "reservation",
             "feed_furniture",
         ];
         let mut text = String::new();

@@ -22,11 +22,12 @@ pub const POWERLESS_SHOP_TOKEN: &str = "story-powerless-token-of-furniture";
 pub const OTHER_SHOP_TOKEN: &str = "story-shop-token-of-garden";
 pub const OPERATOR_TOKEN: &str = "story-operator-token";
 
-pub const SERVICES: [&str; 5] = [
+pub const SERVICES: [&str; 6] = [
     "catalog-sync",
     "customer-sync",
     "order-intake",
     "stock-availability",
+    "reservation",
     "shop-delivery",
 ];
 
@@ -329,11 +330,16 @@ location_group = [{locations}]
 currency = "{currency}"
 prices_include_tax = false
 
+[[reservation.stores]]
+location = "STORE-HH"
+channels = ["{CHANNEL}"]
+time_zone = "Europe/Berlin"
+
 [[tokens]]
 name = "furniture-shop"
 token = "{SHOP_TOKEN}"
 channel = "{CHANNEL}"
-scopes = ["catalog:read", "stock:read", "feed:read", "order:submit", "order:read", "customer:read"]
+scopes = ["catalog:read", "stock:read", "feed:read", "order:submit", "order:read", "customer:read", "reservation:create", "reservation:read"]
 
 [[tokens]]
 name = "almighty-furniture-shop"
@@ -363,7 +369,7 @@ scopes = ["*"]
 name = "shop-of-the-tour"
 token = "demo-furniture-shop-token"
 channel = "{CHANNEL}"
-scopes = ["catalog:read", "stock:read", "feed:read", "order:submit", "order:read", "customer:read"]
+scopes = ["catalog:read", "stock:read", "feed:read", "order:submit", "order:read", "customer:read", "reservation:create", "reservation:read"]
 
 [[tokens]]
 name = "operator-of-the-tour"

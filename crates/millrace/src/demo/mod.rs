@@ -5,6 +5,7 @@ mod fresh;
 mod office;
 mod orders;
 mod places;
+mod reserve;
 mod screen;
 mod shop;
 mod tour;

@@ -10,6 +10,7 @@ use millrace_contract::order::v1::order_admin_service_client::OrderAdminServiceC
 use millrace_contract::order::v1::order_service_client::OrderServiceClient;
 use millrace_contract::order::v1::{OrderState, OrderView, SubmitOrderRequest, WatchOrdersRequest};
 use millrace_contract::personal::v1::{Address, Personal};
+use millrace_contract::reservation::v1::reservation_service_client::ReservationServiceClient;
 use millrace_contract::stock::v1::stock_service_client::StockServiceClient;
 use millrace_contract::stock::v1::{
     Availability, BatchGetAvailabilityRequest, GetAvailabilityRequest, Sku,
@@ -39,6 +40,9 @@ pub struct Shop {
     pub orders: OrderServiceClient<Authorized>,
     pub admin: OrderAdminServiceClient<Authorized>,
     pub feed: ChangeFeedServiceClient<Authorized>,
+    pub reservations: ReservationServiceClient<Authorized>,
+    /// In the stores.
+    pub staff: ReservationServiceClient<Authorized>,
 }
 
 /// What the shop puts on an order line; the price is what it saw in the catalogue.
@@ -53,6 +57,7 @@ impl Shop {
         let connect =
             async |service, token| connect_to(places.of(service)?, &Secret::new(token)).await;
         let orders = ServiceName::OrderIntake;
+        let stores = ServiceName::Reservation;
         Ok(Self {
             catalog: CatalogServiceClient::new(
                 connect(ServiceName::CatalogSync, SHOP_TOKEN).await?,
@@ -62,6 +67,8 @@ impl Shop {
             ),
             orders: OrderServiceClient::new(connect(orders, SHOP_TOKEN).await?),
             admin: OrderAdminServiceClient::new(connect(orders, OPERATOR_TOKEN).await?),
+            reservations: ReservationServiceClient::new(connect(stores, SHOP_TOKEN).await?),
+            staff: ReservationServiceClient::new(connect(stores, OPERATOR_TOKEN).await?),
             feed: ChangeFeedServiceClient::new(
                 connect(ServiceName::ShopDelivery, SHOP_TOKEN).await?,
             )

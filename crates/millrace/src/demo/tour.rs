@@ -64,6 +64,13 @@ impl Tour {
                 self.stock_movement(),
             )
             .await?;
+        screen
+            .step(
+                "A customer reserves in a store: held, found, fetched",
+                SOON,
+                self.reserve(),
+            )
+            .await?;
         let order = screen
             .step(
                 "A new customer orders: customer and sales order in the ERP",
@@ -217,7 +224,10 @@ impl Tour {
     }
 
     /// The change feed from its live end on.
-    async fn live_feed(&mut self, kinds: &[&str]) -> Result<Streaming<SubscribeResponse>> {
+    pub(super) async fn live_feed(
+        &mut self,
+        kinds: &[&str],
+    ) -> Result<Streaming<SubscribeResponse>> {
         let request = SubscribeRequest {
             channel: CHANNEL.into(),
             consumer: "tour".into(),
@@ -241,7 +251,7 @@ impl Tour {
 }
 
 /// The next change of the feed that `wanted` recognises.
-async fn next<T>(
+pub(super) async fn next<T>(
     feed: &mut Streaming<SubscribeResponse>,
     wanted: impl Fn(&Change) -> Option<T>,
 ) -> Result<T> {

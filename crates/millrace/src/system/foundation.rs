@@ -58,6 +58,8 @@ impl Foundation {
             )
             .into());
         }
+        millrace_reservation::Stores::new(&settings.reservation.stores, &channels)
+            .map_err(|error| WrongSettings(error.to_string()))?;
         let metrics = Metrics::default();
         let erp = erp(settings, &channels, &clock, &ids)?;
         erp.show(&metrics);
@@ -185,6 +187,21 @@ impl Foundation {
         })
     }
 
+    pub fn reservation(&self) -> Result<millrace_reservation::Ports> {
+        Ok(millrace_reservation::Ports {
+            database: self.database(ServiceName::Reservation)?,
+            bus: self.bus.clone(),
+            sealer: self.sealer(ServiceName::Reservation)?,
+            channels: self.channels.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            health: self.health.clone(),
+            metrics: self.metrics.clone(),
+            holder: self.holder.clone(),
+            message_limit: self.limits.message_bytes(),
+        })
+    }
+
     pub fn shop_delivery(&self) -> Result<millrace_shop_delivery::Ports> {
         let mut feeds = HashMap::new();
         for channel in self.channels.iter() {
@@ -233,6 +250,7 @@ fn owners(service: ServiceName) -> Vec<&'static Migrations> {
         ServiceName::CustomerSync => &millrace_customer_sync::MIGRATIONS,
         ServiceName::OrderIntake => &millrace_order_intake::MIGRATIONS,
         ServiceName::StockAvailability => &millrace_stock_availability::MIGRATIONS,
+        ServiceName::Reservation => &millrace_reservation::MIGRATIONS,
         ServiceName::ShopDelivery => &millrace_shop_delivery::MIGRATIONS,
     };
     // The services' own come last: they may move rows into the tables of the others.
@@ -259,7 +277,8 @@ fn names(selection: &Selection, channels: &Channels) -> Vec<(ServiceName, String
             ServiceName::CatalogSync
             | ServiceName::CustomerSync
             | ServiceName::OrderIntake
-            | ServiceName::StockAvailability => {
+            | ServiceName::StockAvailability
+            | ServiceName::Reservation => {
                 names.push((service, service.as_str().to_owned()));
             }
         }

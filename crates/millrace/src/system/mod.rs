@@ -197,6 +197,15 @@ impl Process {
                 self.route(|routes| routes.add_service(service.grpc()));
                 self.tasks.spawn("stock-availability", service.run(stop));
             }
+            ServiceName::Reservation => {
+                let service = millrace_reservation::Service::build(
+                    settings.reservation.clone(),
+                    self.foundation.reservation()?,
+                )
+                .await?;
+                self.route(|routes| routes.add_service(service.grpc()));
+                self.tasks.spawn("reservation", service.run(stop));
+            }
             ServiceName::ShopDelivery => {
                 let service = millrace_shop_delivery::Service::build(
                     settings.shop_delivery.clone(),

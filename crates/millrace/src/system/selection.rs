@@ -11,15 +11,17 @@ pub enum ServiceName {
     CustomerSync,
     OrderIntake,
     StockAvailability,
+    Reservation,
     ShopDelivery,
 }
 
 impl ServiceName {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::CatalogSync,
         Self::CustomerSync,
         Self::OrderIntake,
         Self::StockAvailability,
+        Self::Reservation,
         Self::ShopDelivery,
     ];
 
@@ -30,6 +32,7 @@ impl ServiceName {
             Self::CustomerSync => "customer-sync",
             Self::OrderIntake => "order-intake",
             Self::StockAvailability => "stock-availability",
+            Self::Reservation => "reservation",
             Self::ShopDelivery => "shop-delivery",
         }
     }

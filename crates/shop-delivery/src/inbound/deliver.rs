@@ -15,7 +15,13 @@ use crate::read_model::{Known, Memory};
 use crate::wire::{self, Subject, WireError};
 
 /// What a feed is made of.
-pub(crate) const TOPICS: [&str; 4] = ["items", "prices", "inventories", "webshop-orders"];
+pub(crate) const TOPICS: [&str; 5] = [
+    "items",
+    "prices",
+    "inventories",
+    "webshop-orders",
+    "reservations",
+];
 
 /// From so many records on what they may need is loaded ahead.
 const MANY: usize = 8;
@@ -37,8 +43,10 @@ impl Handler for Delivery {
                 let memory = &mut *self.memory.lock().await;
                 self.state(tx, memory, recorded).await
             }
-            // Personal data in it stays sealed: a shop asks order-intake, which knows whom to tell.
-            Some("webshop-orders") if self.view.sees_channel(event.channel.as_deref()) => {
+            // Personal data in it stays sealed: a shop asks the owner, who knows whom to tell.
+            Some("webshop-orders" | "reservations")
+                if self.view.sees_channel(event.channel.as_deref()) =>
+            {
                 Ok(Outcome::Append(vec![tell::as_it_is(recorded)]))
             }
             Some(_) | None => Ok(Outcome::Done),
