@@ -3,7 +3,6 @@
 mod figures;
 mod grpc;
 mod keeper;
-mod refusal;
 
 pub use figures::{GROUP, InventoryRows, TOPICS};
 pub use grpc::{Desk, ReservationApi};

@@ -3,6 +3,7 @@
 
 mod answer;
 mod desk;
+mod fields;
 mod live;
 mod question;
 mod reply;

@@ -1,0 +1,225 @@
+//! `reservation.v1.ReservationService`.
+
+mod create;
+mod desk;
+mod refusal;
+
+use millrace_contract::reservation::v1 as proto;
+use millrace_contract::reservation::v1::reservation_service_server::ReservationService;
+use millrace_service_kit::auth::Caller;
+use millrace_service_kit::rejection;
+use millrace_values::{CustomerNumber, Quantity};
+use tonic::{Request, Response, Status};
+use tracing::instrument;
+
+use crate::domain::{CancelReason, Command};
+use crate::read_model::Which;
+use crate::wire::{self, Faults};
+pub use desk::Desk;
+use desk::{location_of, note_of, number_of};
+
+const CREATE: &str = "reservation:create";
+const READ: &str = "reservation:read";
+const STORE: &str = "reservation:store";
+const PERSONAL: &str = "reservation:personal";
+
+const MOST: u32 = 1000;
+const USUAL: u32 = 100;
+
+#[derive(Clone)]
+pub struct ReservationApi {
+    desk: Desk,
+}
+
+impl ReservationApi {
+    #[must_use]
+    pub fn new(desk: Desk) -> Self {
+        Self { desk }
+    }
+}
+
+#[tonic::async_trait]
+impl ReservationService for ReservationApi {
+    #[instrument(skip_all)]
+    async fn create_reservation(
+        &self,
+        request: Request<proto::CreateReservationRequest>,
+    ) -> Result<Response<proto::CreateReservationResponse>, Status> {
+        self.create(request).await.map(Response::new)
+    }
+
+    #[instrument(skip_all)]
+    async fn get_reservation(
+        &self,
+        request: Request<proto::GetReservationRequest>,
+    ) -> Result<Response<proto::GetReservationResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let request = request.into_inner();
+        let desk = &self.desk;
+        let channel = desk.channel(&caller, &[READ], "channel", &request.channel)?;
+        if request.include_personal {
+            caller.may(PERSONAL, channel.code.as_str())?;
+        }
+        let loaded = desk.load(channel, &request.reservation_number).await?;
+        let mut view = wire::view(&loaded.taken);
+        if request.include_personal {
+            view.contact = desk.contact(&loaded.taken).await?;
+        }
+        Ok(Response::new(proto::GetReservationResponse {
+            reservation: Some(view),
+        }))
+    }
+
+    #[instrument(skip_all)]
+    async fn list_reservations(
+        &self,
+        request: Request<proto::ListReservationsRequest>,
+    ) -> Result<Response<proto::ListReservationsResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let request = request.into_inner();
+        let desk = &self.desk;
+        let channel = desk.channel(&caller, &[READ], "channel", &request.channel)?;
+        let store = match request.store.trim() {
+            "" => None,
+            store => Some(desk.store(channel, &location_of(store)?)?.location.clone()),
+        };
+        let state = proto::ReservationState::try_from(request.state).map_err(|_| {
+            let why = format!("{} is no state of a reservation", request.state);
+            rejection::bad_request("state", why)
+        })?;
+        let limit = match request.page_size {
+            0 => USUAL,
+            asked @ 1..=MOST => asked,
+            asked => {
+                let why = format!("{asked} is above {MOST}");
+                return Err(rejection::bad_request("page_size", why));
+            }
+        };
+        let which = Which {
+            channel: channel.code.clone(),
+            store,
+            state,
+            after: position(&request.page_token)?,
+            limit: limit as usize,
+        };
+        let page = desk.listing.page(&which).await;
+        let page = page.map_err(|error| refusal::away(&error))?;
+        Ok(Response::new(proto::ListReservationsResponse {
+            reservations: page.reservations,
+            next_page_token: page
+                .next
+                .map(|position| format!("p{position:x}"))
+                .unwrap_or_default(),
+        }))
+    }
+
+    #[instrument(skip_all)]
+    async fn post_reservation(
+        &self,
+        request: Request<proto::PostReservationRequest>,
+    ) -> Result<Response<proto::PostReservationResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let desk = &self.desk;
+        let actor = desk.actor(&caller, &request);
+        let request = request.into_inner();
+        let channel = desk.channel(&caller, &[STORE], "channel", &request.channel)?;
+        let mut faults = Faults::default();
+        let found = request
+            .found
+            .iter()
+            .enumerate()
+            .filter_map(|(index, line)| {
+                let field = format!("found[{index}].quantity");
+                let quantity = wire::read_quantity(line.quantity.as_ref(), &field, &mut faults)?;
+                Some((line.line_number, quantity))
+            });
+        let found: Vec<(u32, Quantity)> = found.collect();
+        if !faults.is_empty() {
+            return Err(faults.into_status());
+        }
+        let loaded = desk.load(channel, &request.reservation_number).await?;
+        let reservation = &loaded.taken.reservation;
+        let store = desk.store(channel, &reservation.store)?;
+        let command = Command::Post {
+            found,
+            document_number: reservation.number.to_string(),
+            collect_by: store.collect_by(&channel.code, desk.reservations.now()),
+        };
+        let number = &request.reservation_number;
+        let taken = desk.carry_out(channel, number, command, &actor).await?;
+        Ok(Response::new(proto::PostReservationResponse {
+            reservation: Some(wire::view(&taken)),
+        }))
+    }
+
+    #[instrument(skip_all)]
+    async fn cancel_reservation(
+        &self,
+        request: Request<proto::CancelReservationRequest>,
+    ) -> Result<Response<proto::CancelReservationResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let desk = &self.desk;
+        let actor = desk.actor(&caller, &request);
+        let request = request.into_inner();
+        let channel = desk.channel(&caller, &[CREATE, STORE], "channel", &request.channel)?;
+        let by_shop = caller.may(CREATE, channel.code.as_str()).is_ok();
+        let command = Command::Cancel {
+            reason: if by_shop {
+                CancelReason::ByShop
+            } else {
+                CancelReason::ByStore
+            },
+            note: note_of(&request.note)?,
+        };
+        let number = &request.reservation_number;
+        let taken = desk.carry_out(channel, number, command, &actor).await?;
+        Ok(Response::new(proto::CancelReservationResponse {
+            reservation: Some(wire::view(&taken)),
+        }))
+    }
+
+    #[instrument(skip_all)]
+    async fn pick_up_reservation(
+        &self,
+        request: Request<proto::PickUpReservationRequest>,
+    ) -> Result<Response<proto::PickUpReservationResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let desk = &self.desk;
+        let actor = desk.actor(&caller, &request);
+        let request = request.into_inner();
+        let channel = desk.channel(&caller, &[STORE], "channel", &request.channel)?;
+        let location = location_of(&request.store)?;
+        let store = desk.store(channel, &location)?;
+        let document = number_of("document_number", &request.document_number)?;
+        let customer = CustomerNumber::parse_optional(&request.customer_number)
+            .map_err(|error| rejection::bad_request("customer_number", error.to_string()))?;
+        let found = desk
+            .listing
+            .with_document(&channel.code, &store.location, document.as_str())
+            .await
+            .map_err(|error| refusal::away(&error))?;
+        let Some(stream) = found else {
+            return Err(rejection::not_found("reservation", document.as_str()));
+        };
+        let taken = desk
+            .reservations
+            .carry_out(&stream, Command::PickUp { customer }, &actor)
+            .await
+            .map_err(|error| refusal::failed(error, document.as_str()))?;
+        Ok(Response::new(proto::PickUpReservationResponse {
+            reservation: Some(wire::view(&taken)),
+        }))
+    }
+}
+
+/// A token is opaque to callers: the position to go on from.
+fn position(token: &str) -> Result<i64, Status> {
+    if token.is_empty() {
+        return Ok(0);
+    }
+    token
+        .strip_prefix('p')
+        .and_then(|digits| i64::from_str_radix(digits, 16).ok())
+        .filter(|position| *position > 0)
+        .ok_or_else(|| rejection::bad_request("page_token", "was not given out by this call"))
+}
