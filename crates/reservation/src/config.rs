@@ -65,7 +65,7 @@ pub struct StoreSettings {
     /// Most pieces of one line.
     #[serde(default = "five")]
     pub quantity: u32,
-    /// Most reservations of one customer that have not ended.
+    /// Most reservations of one customer that have not ended; 0: as many as he likes.
     #[serde(default = "five_open")]
     pub open_per_customer: usize,
 }
@@ -206,7 +206,8 @@ fn store(settings: &StoreSettings, channels: &Channels) -> Result<Store, StoresE
         limits: Limits {
             lines: settings.lines,
             quantity_per_line: Quantity::from(settings.quantity),
-            open_per_customer: settings.open_per_customer,
+            open_per_customer: (settings.open_per_customer > 0)
+                .then_some(settings.open_per_customer),
         },
     })
 }

@@ -78,6 +78,7 @@ impl Caller {
 pub struct Driven {
     pub per_second: f64,
     pub p50_micros: f64,
+    pub p99_micros: f64,
     /// How many calls were answered, warm-up included.
     pub acknowledged: u64,
 }
@@ -133,6 +134,7 @@ where
     Ok(Driven {
         per_second: counted as f64 / took.as_secs_f64(),
         p50_micros: all.value_at_quantile(0.5) as f64,
+        p99_micros: all.value_at_quantile(0.99) as f64,
         acknowledged: acknowledged.load(Ordering::Relaxed),
     })
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 /// The demo's company, shop and tokens.
-const SETTINGS: &str = include_str!("../../../crates/millrace/demo.toml");
+pub const SETTINGS: &str = include_str!("../../../crates/millrace/demo.toml");
 pub const CHANNEL: &str = "furniture";
 pub const SHOP_TOKEN: &str = "demo-furniture-shop-token";
 
@@ -141,7 +141,7 @@ impl System {
 }
 
 /// The binary that `make bench` built beside this one.
-fn binary() -> Result<PathBuf> {
+pub fn binary() -> Result<PathBuf> {
     let own = std::env::current_exe().context("could not find the bench's own file")?;
     Ok(own.with_file_name("millrace"))
 }
@@ -179,7 +179,7 @@ async fn wait_for_listener(process: &mut Process, address: SocketAddr) -> Result
     Ok(())
 }
 
-async fn wait_until_ready(process: &mut Process, monitoring: SocketAddr) -> Result<()> {
+pub async fn wait_until_ready(process: &mut Process, monitoring: SocketAddr) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(180);
     loop {
         process.is_alive()?;

@@ -29,7 +29,8 @@ pub struct Store {
 pub struct Limits {
     pub lines: usize,
     pub quantity_per_line: Quantity,
-    pub open_per_customer: usize,
+    /// `None`: as many as there are goods.
+    pub open_per_customer: Option<usize>,
 }
 
 /// On which days a store is open.

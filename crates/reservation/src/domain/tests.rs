@@ -324,7 +324,7 @@ mod days {
             limits: Limits {
                 lines: 2,
                 quantity_per_line: pieces(5),
-                open_per_customer: 1,
+                open_per_customer: Some(1),
             },
         }
     }

@@ -1,6 +1,7 @@
 //! What stock-availability says is there.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use millrace_contract::inventories::v1::Inventory;
 use millrace_event_store::{Database, StoreError, Tx};
@@ -47,15 +48,65 @@ impl Shown {
     }
 }
 
+/// What a number stands for. It rarely stands for something else later; whoever decides looks again.
+#[derive(Debug, Clone)]
+pub struct Thing {
+    pub item: SystemId,
+    pub unit: Option<UnitCode>,
+}
+
+/// Things kept in memory.
+const MOST_THINGS: usize = 100_000;
+
 #[derive(Clone)]
 pub struct Figures {
     database: Database,
+    things: Arc<Mutex<HashMap<String, Thing>>>,
 }
 
 impl Figures {
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self { database }
+        Self {
+            database,
+            things: Arc::default(),
+        }
+    }
+
+    /// What each of `asked` stands for, by the rows, or, unless `anew`, as it was known last.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn things(
+        &self,
+        asked: &[String],
+        anew: bool,
+    ) -> Result<HashMap<String, Thing>, StoreError> {
+        if !anew && let Some(known) = self.known(asked) {
+            return Ok(known);
+        }
+        let shown = self.of(asked).await?.into_iter();
+        let found: HashMap<String, Thing> = shown
+            .map(|(key, Shown { item, unit, .. })| (key, Thing { item, unit }))
+            .collect();
+        let mut things = self.things.lock().expect("no holder of this lock panics");
+        if things.len() > MOST_THINGS {
+            things.clear();
+        }
+        things.extend(
+            found
+                .iter()
+                .map(|(key, thing)| (key.clone(), thing.clone())),
+        );
+        Ok(found)
+    }
+
+    fn known(&self, asked: &[String]) -> Option<HashMap<String, Thing>> {
+        let things = self.things.lock().expect("no holder of this lock panics");
+        asked
+            .iter()
+            .map(|key| Some((key.clone(), things.get(key)?.clone())))
+            .collect()
     }
 
     /// What is known of each; what is not in the answer is unknown.

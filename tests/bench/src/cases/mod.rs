@@ -2,17 +2,21 @@
 
 mod append;
 mod erp_to_shop;
+mod hot_item;
 mod idle;
 mod lookup;
 mod relay;
 mod rows;
 mod scratch;
+mod shelf_rows;
 mod single;
 mod sqlite;
 
 use anyhow::{Result, bail};
 
 use crate::case::Case;
+use hot_item::HotItemCase;
+use shelf_rows::Way;
 
 #[cfg(test)]
 pub use lookup::authorized;
@@ -20,7 +24,7 @@ pub use lookup::connect;
 pub use rows::{Rows, insert};
 pub use scratch::Scratch;
 
-pub const NAMES: [&str; 9] = [
+pub const NAMES: [&str; 13] = [
     "append-vs-unnest",
     "append-vs-insert-per-commit",
     "append-single-p50",
@@ -30,6 +34,10 @@ pub const NAMES: [&str; 9] = [
     "lookup-batch-100",
     "idle-rss-mib",
     "erp-to-shop-p50",
+    "hot-item-vs-for-update",
+    "hot-item-vs-conditional-update",
+    "hot-item-vs-skip-locked",
+    "hot-item-p99",
 ];
 
 /// Builds what a case needs before its first run.
@@ -46,6 +54,12 @@ pub async fn prepare(name: &str) -> Result<Box<dyn Case>> {
         "lookup-batch-100" => Box::new(lookup::LookupCase::batch().await?),
         "idle-rss-mib" => Box::new(idle::IdleCase::new()),
         "erp-to-shop-p50" => Box::new(erp_to_shop::ErpToShopCase::new().await?),
+        "hot-item-vs-for-update" => Box::new(HotItemCase::against(Way::ForUpdate).await?),
+        "hot-item-vs-conditional-update" => {
+            Box::new(HotItemCase::against(Way::ConditionalUpdate).await?)
+        }
+        "hot-item-vs-skip-locked" => Box::new(HotItemCase::against(Way::SkipLocked).await?),
+        "hot-item-p99" => Box::new(HotItemCase::p99().await?),
         _ => bail!("no case is called {name}"),
     })
 }

@@ -9,6 +9,7 @@ use tonic::{Request, Status};
 use tracing::info;
 
 use super::{CREATE, ReservationApi, refusal};
+use crate::domain::shelf::NotThere;
 use crate::domain::{Rejection, Requested, Store, Taken};
 use crate::reservations::ReservationError;
 use crate::wire::{self, Faults};
@@ -46,13 +47,13 @@ impl ReservationApi {
             return Err(rejection::precondition(reason, why));
         }
         let content_hash = wire::content_hash(&reservation);
-        let lines = desk.lines(&reservation).await?;
+        let lines = desk.lines(&reservation, false).await?;
         if let Some(contact) = &contact {
             let sealed = wire::seal(&desk.sealer, &reservation, contact).await;
             reservation.contact = Some(sealed.map_err(refusal::not_sealed)?);
         }
         let number = reservation.number.clone();
-        let requested = Requested {
+        let mut requested = Requested {
             reservation: Box::new(reservation),
             content_hash,
             at: Timestamp(desk.reservations.now()),
@@ -65,7 +66,20 @@ impl ReservationApi {
         {
             return Ok(answer(&seen, true));
         }
-        match desk.reservations.request(requested.clone(), &actor).await {
+        let mut outcome = desk.reservations.request(requested.clone(), &actor).await;
+        let unknown = matches!(
+            &outcome,
+            Err(ReservationError::NotThere {
+                why: NotThere::Unknown,
+                ..
+            })
+        );
+        if unknown {
+            // The number may stand for another item by now.
+            requested.lines = desk.lines(&requested.reservation, true).await?;
+            outcome = desk.reservations.request(requested.clone(), &actor).await;
+        }
+        match outcome {
             Ok(Some(taken)) => {
                 desk.made.inc();
                 info!(reservation.number = %number, "reservation {number} is made");
@@ -98,7 +112,8 @@ impl ReservationApi {
         store: &Store,
     ) -> Result<Option<Taken>, Status> {
         let reservation = &requested.reservation;
-        let Some(customer) = &reservation.customer else {
+        let (Some(customer), Some(most)) = (&reservation.customer, store.limits.open_per_customer)
+        else {
             return Ok(None);
         };
         let open = self
@@ -107,7 +122,7 @@ impl ReservationApi {
             .open_of(&reservation.channel, customer)
             .await
             .map_err(|error| refusal::away(&error))?;
-        if open < store.limits.open_per_customer {
+        if open < most {
             return Ok(None);
         }
         if let Some(seen) = self.seen_before(requested, contact).await? {

@@ -85,17 +85,21 @@ impl Desk {
             .ok_or_else(|| rejection::not_found("reservation", number.as_str()))
     }
 
-    /// The items that lines stand for, as the figures know them.
-    pub async fn lines(&self, reservation: &Reservation) -> Result<Vec<LineStatus>, Status> {
+    /// The items that lines stand for, looked up `anew` or as they were known last.
+    pub async fn lines(
+        &self,
+        reservation: &Reservation,
+        anew: bool,
+    ) -> Result<Vec<LineStatus>, Status> {
         let keys: Vec<String> = reservation
             .lines
             .iter()
             .map(|line| asked(&reservation.erp, &line.item, line.variant.as_ref()))
             .collect();
-        let shown = self.figures.of(&keys).await;
-        let shown = shown.map_err(|error| refusal::away(&error))?;
+        let things = self.figures.things(&keys, anew).await;
+        let things = things.map_err(|error| refusal::away(&error))?;
         let lines = reservation.lines.iter().zip(&keys).map(|(line, key)| {
-            let shown = shown.get(key).ok_or_else(|| {
+            let thing = things.get(key).ok_or_else(|| {
                 rejection::precondition(
                     "UNKNOWN_ITEM",
                     format!("line {}: nobody knows item {}", line.number, line.item),
@@ -104,12 +108,12 @@ impl Desk {
             Ok(LineStatus {
                 line: line.number,
                 requested: line.quantity,
-                unit: shown.unit.clone(),
+                unit: thing.unit.clone(),
                 found: Quantity::ZERO,
                 cancelled: Quantity::ZERO,
                 picked_up: Quantity::ZERO,
                 returned: Quantity::ZERO,
-                item: shown.item,
+                item: thing.item,
                 variant: line.variant.clone(),
             })
         });

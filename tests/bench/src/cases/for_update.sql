@@ -1,0 +1,1 @@
+SELECT available FROM stock WHERE item = 1 FOR UPDATE
