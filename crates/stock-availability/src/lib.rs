@@ -1,6 +1,6 @@
 //! How many may be sold, and where.
 //!
-//! Reads the ERP's stock figures and the topics `items` and `webshop-orders`; writes `inventories`. Serves
+//! Reads the ERP's stock figures and the topics `items`, `webshop-orders` and `reservations`; writes `inventories`. Serves
 //! `millrace.stock.v1.StockService`. Owns the tables `erp_figures` (what the ERP said last), `items` (numbers and base
 //! units), `in_flight` (order lines the figures do not contain yet), `marks` (what is to be published), `freshness`.
 //!

@@ -1,7 +1,9 @@
-//! Between the domain and what travels: the events of `inventories` and of `webshop-orders`, and quantities as whole parts.
+//! Between the domain and what travels: the events of `inventories`, `webshop-orders` and `reservations`, and
+//! quantities as whole parts.
 
 mod inventory;
 mod orders;
+mod reservations;
 
 use millrace_values::{Decimal, NumberError, Quantity, SystemId, Timestamp, VariantCode};
 use prost_types::Timestamp as Moment;
@@ -9,6 +11,7 @@ use thiserror::Error;
 
 pub use inventory::{CHANGED, event, stored};
 pub use orders::{OrderNews, order_news};
+pub use reservations::reservation_news;
 
 /// Why a message cannot be used; to be shown to operators.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -38,7 +38,9 @@ impl Shown {
     fn of(inventory: Inventory) -> Option<Self> {
         let available = inventory.locations.into_iter().filter_map(|figure| {
             let available = Quantity::try_from(figure.available?).ok()?;
-            Some((figure.location_code, available.at_least_zero()))
+            // What is held here is subtracted by whoever decides, and not twice.
+            let held = Quantity::try_from(figure.reservations.unwrap_or_default()).ok()?;
+            Some((figure.location_code, (available + held).at_least_zero()))
         });
         Some(Self {
             item: SystemId::parse(&inventory.item_system_id).ok()?,

@@ -1,22 +1,33 @@
-//! Shop orders that the ERP's figures do not contain yet, line by line.
+//! Shop orders, and reservations in stores, that the ERP's figures do not contain yet, line by line.
 //!
 //! An order counts from the moment it was accepted, held or not: its customer has a confirmation, and what holds it is our
 //! paperwork. It leaves when it is cancelled or dropped, or when the figure contains it. That goods were shipped does not
 //! make it leave by itself: a figure from before the order still shows them.
+//!
+//! A reservation counts from the moment it was made. The ERP has no part in it, so no document of it is ever contained; it leaves
+//! when it is given up, and what was fetched leaves when the figure contains that moment.
 
 use std::collections::BTreeMap;
 
 use millrace_values::{
-    ChannelCode, LocationCode, OrderNumber, Quantity, Sku, SystemId, Timestamp, VariantCode,
+    ChannelCode, LocationCode, OrderNumber, Quantity, ReservationNumber, Sku, SystemId, Timestamp,
+    VariantCode,
 };
 
 use super::figures::Contains;
 
-/// One line of a shop order.
+/// Whose goods they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    Order(OrderNumber),
+    Reservation(ReservationNumber),
+}
+
+/// One line of a shop order or a reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InFlight {
     pub channel: ChannelCode,
-    pub order: OrderNumber,
+    pub claim: Claim,
     pub line: u32,
     pub item: ItemRef,
     pub variant: Option<VariantCode>,
@@ -93,7 +104,7 @@ impl InFlight {
     #[must_use]
     pub fn missing_from(&self, contains: &Contains) -> Quantity {
         let open = self.ordered - self.cancelled;
-        if contains.sales_orders {
+        if contains.sales_orders && matches!(self.claim, Claim::Order(_)) {
             let contained = self
                 .document
                 .as_ref()
@@ -106,6 +117,15 @@ impl InFlight {
             None => Quantity::ZERO,
         };
         (open - left).at_least_zero()
+    }
+
+    /// What a store holds back for it at this moment; nothing of an order.
+    #[must_use]
+    pub fn reserved(&self) -> Quantity {
+        match self.claim {
+            Claim::Order(_) => Quantity::ZERO,
+            Claim::Reservation(_) => self.ordered - self.cancelled - self.shipped.total,
+        }
     }
 
     /// Nothing of it will ever count again for figures from here on.
@@ -128,11 +148,11 @@ impl Document {
     }
 }
 
-/// The order's lines after a fact. Facts of one order come in order, some of them twice.
+/// The claim's lines after a fact. Facts of one claim come in order, some of them twice.
 #[must_use]
 pub fn follow(
     channel: &ChannelCode,
-    order: &OrderNumber,
+    claim: &Claim,
     known: Vec<InFlight>,
     fact: OrderFact,
 ) -> Vec<InFlight> {
@@ -145,7 +165,7 @@ pub fn follow(
                 let before = known.remove(&taken.line);
                 InFlight {
                     channel: channel.clone(),
-                    order: order.clone(),
+                    claim: claim.clone(),
                     line: taken.line,
                     variant: taken.variant,
                     location: taken.location,
@@ -263,6 +283,26 @@ mod tests {
     }
 
     #[test]
+    fn a_reservation_counts_until_it_is_given_up_or_what_was_fetched_is_contained() {
+        let reserved = InFlight {
+            claim: Claim::Reservation(ReservationNumber::parse("R-1").unwrap()),
+            ..taken(3)
+        };
+        let figure = |second| Contains {
+            settled: at(second),
+            ..below(100)
+        };
+        assert_eq!(reserved.missing_from(&figure(59)), quantity(3));
+        assert_eq!(reserved.reserved(), quantity(3));
+        // One was not there, two were fetched.
+        let fetched = went_on(reserved.clone(), None, 1, 2);
+        assert_eq!(fetched.reserved(), Quantity::ZERO);
+        assert_eq!(fetched.missing_from(&figure(29)), quantity(2));
+        assert_eq!(fetched.missing_from(&figure(30)), Quantity::ZERO);
+        assert_eq!(lines_after(reserved, None, 3, 0), []);
+    }
+
+    #[test]
     fn a_mended_order_takes_what_it_says_now() {
         let fact = OrderFact::Taken {
             placed_at: at(0),
@@ -296,8 +336,8 @@ mod tests {
         ChannelCode::parse("shop").unwrap()
     }
 
-    fn order() -> OrderNumber {
-        OrderNumber::parse("O-1").unwrap()
+    fn order() -> Claim {
+        Claim::Order(OrderNumber::parse("O-1").unwrap())
     }
 
     fn ordered(line: u32, units: u32) -> Taken {

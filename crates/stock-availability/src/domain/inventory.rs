@@ -7,7 +7,7 @@ use millrace_event_store::Decider;
 use millrace_values::{ChannelCode, LocationCode, Quantity, Sku, Timestamp, UnitCode};
 
 use super::figures::Figures;
-use super::in_flight::InFlight;
+use super::in_flight::{Claim, InFlight};
 
 /// All figures of one item and variant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct LocationFigure {
     pub reserved: Quantity,
     pub in_flight: Quantity,
     pub safety_stock: Quantity,
+    /// The part of `in_flight` that stores hold back for reservations.
+    pub reservations: Quantity,
     /// By channel code; channels without anything in flight here are not named.
     pub channels: Vec<ChannelInFlight>,
 }
@@ -113,12 +115,18 @@ impl LocationFigure {
             reserved: Quantity::ZERO,
             in_flight: Quantity::ZERO,
             safety_stock: Quantity::ZERO,
+            reservations: Quantity::ZERO,
             channels: vec![],
         }
     }
 
     fn count(&mut self, line: &InFlight, missing: Quantity, as_of: Timestamp) {
         self.in_flight = self.in_flight + missing;
+        if matches!(line.claim, Claim::Reservation(_)) {
+            // No shop deducts it by itself.
+            self.reservations = self.reservations + line.reserved();
+            return;
+        }
         let at = match self
             .channels
             .binary_search_by(|channel| channel.channel.cmp(&line.channel))
@@ -194,6 +202,7 @@ impl Inventory {
                 && (mine.on_hand, mine.allocated, mine.reserved)
                     == (other.on_hand, other.allocated, other.reserved)
                 && (mine.in_flight, mine.safety_stock) == (other.in_flight, other.safety_stock)
+                && mine.reservations == other.reservations
                 && mine.channels.len() == other.channels.len()
                 && channels
                     .into_iter()
@@ -356,7 +365,7 @@ mod tests {
     fn ordered(units: u32, row_version: Option<u64>) -> InFlight {
         InFlight {
             channel: ChannelCode::parse("shop").unwrap(),
-            order: OrderNumber::parse("O-1").unwrap(),
+            claim: Claim::Order(OrderNumber::parse("O-1").unwrap()),
             line: 1,
             item: ItemRef {
                 number: Sku::parse("1900-S").unwrap(),

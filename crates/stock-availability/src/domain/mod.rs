@@ -7,5 +7,7 @@ mod inventory;
 mod properties;
 
 pub use figures::{Contains, Figures, Part, Stamp};
-pub use in_flight::{Document, Goods, InFlight, ItemRef, OrderFact, Progress, Taken, follow};
+pub use in_flight::{
+    Claim, Document, Goods, InFlight, ItemRef, OrderFact, Progress, Taken, follow,
+};
 pub use inventory::{ChannelInFlight, Event, Inventory, Join, LocationFigure, Shelf, join};

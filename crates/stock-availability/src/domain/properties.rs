@@ -225,7 +225,7 @@ impl Joined {
             }
             Message::Order(number, fact) => {
                 let known = self.in_flight.remove(&number).unwrap_or_default();
-                let order = OrderNumber::parse(&number.to_string()).unwrap();
+                let order = Claim::Order(OrderNumber::parse(&number.to_string()).unwrap());
                 self.in_flight.insert(
                     number,
                     follow(&ChannelCode::parse("shop").unwrap(), &order, known, fact),

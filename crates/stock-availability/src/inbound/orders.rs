@@ -1,4 +1,4 @@
-//! Takes the events of items and shop orders into the rows, and marks what they change.
+//! Takes the events of items, shop orders and reservations into the rows, and marks what they change.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use crate::domain::{InFlight, OrderFact, follow};
 use crate::read_model::items::{self, Named};
 use crate::read_model::{figures, in_flight, marks};
 use crate::wake::Wake;
-use crate::wire::{OrderNews, order_news};
+use crate::wire::{OrderNews, order_news, reservation_news};
 
-pub(crate) const TOPICS: [&str; 2] = ["items", "webshop-orders"];
+pub(crate) const TOPICS: [&str; 3] = ["items", "webshop-orders", "reservations"];
 
 pub(crate) struct ItemsAndOrders {
     pub channels: Arc<Channels>,
@@ -112,14 +112,19 @@ impl ItemsAndOrders {
 
     async fn order(&self, tx: &mut Tx, recorded: &Recorded) -> Result<Outcome, HandleError> {
         let event = &recorded.event;
-        let news = match order_news(&event.kind, &event.key, &event.payload) {
+        let news = if event.kind.starts_with("millrace.reservations.") {
+            reservation_news(&event.kind, &event.key, &event.payload, event.occurred_at)
+        } else {
+            order_news(&event.kind, &event.key, &event.payload)
+        };
+        let news = match news {
             Ok(Some(news)) => news,
             Ok(None) => return Ok(Outcome::Done),
             Err(error) => return Ok(Outcome::parked(error.to_string())),
         };
         let OrderNews {
             channel,
-            number,
+            claim,
             fact,
         } = news;
         let settings = self.channels.find(&channel);
@@ -132,12 +137,12 @@ impl ItemsAndOrders {
                 )));
             }
         };
-        let known = in_flight::of_order(tx, &channel, &number).await?;
+        let known = in_flight::of_claim(tx, &channel, &claim).await?;
         // An order whose lines are all contained or cancelled is not followed any more.
         if known.is_empty() && matches!(fact, OrderFact::WentOn { .. }) {
             return Ok(Outcome::Done);
         }
-        let mut lines = follow(&channel, &number, known.clone(), fact);
+        let mut lines = follow(&channel, &claim, known.clone(), fact);
         for line in &mut lines {
             if line.item.id.is_none() {
                 let number = &line.item.number;
@@ -154,7 +159,7 @@ impl ItemsAndOrders {
         if lines == known {
             return Ok(Outcome::Done);
         }
-        in_flight::replace(tx, &erp, &channel, &number, &lines).await?;
+        in_flight::replace(tx, &erp, &channel, &claim, &lines).await?;
         marks::put(tx, &erp, touched(&known, &lines), &cause(recorded)).await?;
         self.wake.up();
         Ok(Outcome::Done)

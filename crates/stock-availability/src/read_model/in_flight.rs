@@ -1,14 +1,15 @@
-//! Lines of shop orders that the figures do not contain yet.
+//! Lines of shop orders and reservations that the figures do not contain yet.
 
 use millrace_event_store::{Dialect, StoreError, Tx};
 use millrace_values::{
-    ChannelCode, ErpCode, LocationCode, OrderNumber, Sku, SystemId, Timestamp, VariantCode,
+    ChannelCode, ErpCode, LocationCode, OrderNumber, ReservationNumber, Sku, SystemId, Timestamp,
+    VariantCode,
 };
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, FromRow, Row};
 
 use super::{VALUES, broken, item, list, micros, quantity, rows, time};
-use crate::domain::{Document, Goods, InFlight, ItemRef};
+use crate::domain::{Claim, Document, Goods, InFlight, ItemRef};
 use crate::wire::{parts, variant_text};
 
 const COLUMNS: &str = include_str!("in_flight_columns.sql");
@@ -42,7 +43,7 @@ fn line(row: &AnyRow) -> Result<InFlight, StoreError> {
     };
     Ok(InFlight {
         channel: ChannelCode::parse(&text("channel")?).map_err(|_| broken("channel"))?,
-        order: OrderNumber::parse(&text("order_number")?).map_err(|_| broken("order number"))?,
+        claim: claim(&text("order_number")?)?,
         line: u32::try_from(number("line")?).map_err(|_| broken("line"))?,
         item: ItemRef {
             number: Sku::parse(&text("item_number")?).map_err(|_| broken("item number"))?,
@@ -67,18 +68,40 @@ fn line(row: &AnyRow) -> Result<InFlight, StoreError> {
     })
 }
 
-/// An order's lines.
-pub async fn of_order(
+/// No number of an order begins like this.
+const RESERVATION: char = '\u{1f}';
+
+/// As it stands in the column for an order's number.
+fn claim_text(claim: &Claim) -> String {
+    match claim {
+        Claim::Order(number) => number.to_string(),
+        Claim::Reservation(number) => format!("{RESERVATION}{number}"),
+    }
+}
+
+fn claim(text: &str) -> Result<Claim, StoreError> {
+    match text.strip_prefix(RESERVATION) {
+        Some(number) => ReservationNumber::parse(number)
+            .map(Claim::Reservation)
+            .map_err(|_| broken("reservation number")),
+        None => OrderNumber::parse(text)
+            .map(Claim::Order)
+            .map_err(|_| broken("order number")),
+    }
+}
+
+/// A claim's lines.
+pub async fn of_claim(
     db: &mut AnyConnection,
     channel: &ChannelCode,
-    order: &OrderNumber,
+    claim: &Claim,
 ) -> Result<Vec<InFlight>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM in_flight WHERE channel = $1 AND order_number = $2 ORDER BY line"
     );
     let query = sqlx::query_as::<_, Line>(AssertSqlSafe(sql))
         .bind(channel.as_str())
-        .bind(order.as_str());
+        .bind(claim_text(claim));
     Ok(query
         .fetch_all(db)
         .await?
@@ -149,18 +172,18 @@ pub async fn resolve(
     Ok(())
 }
 
-/// The order has these lines now.
+/// The claim has these lines now.
 pub async fn replace(
     tx: &mut Tx,
     erp: &ErpCode,
     channel: &ChannelCode,
-    order: &OrderNumber,
+    claim: &Claim,
     lines: &[InFlight],
 ) -> Result<(), StoreError> {
     let sql = "DELETE FROM in_flight WHERE channel = $1 AND order_number = $2";
     sqlx::query(sql)
         .bind(channel.as_str())
-        .bind(order.as_str())
+        .bind(claim_text(claim))
         .execute(&mut **tx)
         .await?;
     for chunk in lines.chunks(VALUES / 16) {
@@ -174,7 +197,7 @@ pub async fn replace(
             query = query
                 .bind(erp.as_str())
                 .bind(channel.as_str())
-                .bind(order.as_str())
+                .bind(claim_text(claim))
                 .bind(i64::from(line.line))
                 .bind(line.item.number.as_str())
                 .bind(line.item.id.map(|id| id.to_string()).unwrap_or_default())
@@ -211,7 +234,7 @@ pub async fn forget(tx: &mut Tx, settled: &[InFlight], dialect: Dialect) -> Resu
         for line in chunk {
             query = query
                 .bind(line.channel.as_str())
-                .bind(line.order.as_str())
+                .bind(claim_text(&line.claim))
                 .bind(i64::from(line.line));
         }
         query.execute(&mut **tx).await?;

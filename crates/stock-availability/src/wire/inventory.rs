@@ -53,6 +53,7 @@ fn message(item: SystemId, variant_code: String, inventory: &Inventory) -> wire:
         available: Some(figure.available().into()),
         as_of: Some(inventory.as_of.into()),
         in_flight_by_channel: figure.channels.iter().map(channel).collect(),
+        reservations: Some(figure.reservations.into()),
     };
     wire::Inventory {
         item_system_id: item.to_string(),
@@ -146,6 +147,7 @@ fn figure(figure: wire::LocationFigure) -> Result<LocationFigure, WireError> {
         reserved: decimal("reserved", figure.reserved)?,
         in_flight: decimal("in_flight", figure.in_flight)?,
         safety_stock: decimal("safety_stock", figure.safety_stock)?,
+        reservations: decimal("reservations", figure.reservations)?,
         channels: channels.collect::<Result<_, WireError>>()?,
     })
 }

@@ -10,13 +10,13 @@ use millrace_values::{
 use prost::Message;
 
 use super::{WireError, moment};
-use crate::domain::{Document, ItemRef, OrderFact, Progress, Taken};
+use crate::domain::{Claim, Document, ItemRef, OrderFact, Progress, Taken};
 
-/// One event of an order.
+/// One event of an order or a reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderNews {
     pub channel: ChannelCode,
-    pub number: OrderNumber,
+    pub claim: Claim,
     pub fact: OrderFact,
 }
 
@@ -84,12 +84,15 @@ pub fn order_news(kind: &str, key: &str, payload: &[u8]) -> Result<Option<OrderN
     };
     Ok(Some(OrderNews {
         channel,
-        number,
+        claim: Claim::Order(number),
         fact,
     }))
 }
 
-fn decode<M: Message + Default>(payload: &[u8], kind: &'static str) -> Result<M, WireError> {
+pub(super) fn decode<M: Message + Default>(
+    payload: &[u8],
+    kind: &'static str,
+) -> Result<M, WireError> {
     M::decode(payload).map_err(|_| WireError::Undecodable { kind })
 }
 
@@ -185,7 +188,10 @@ fn location(code: &str) -> Result<Option<LocationCode>, WireError> {
 }
 
 /// The number alone: quantities are taken to be in the base unit, which is what order-intake lets pass today.
-fn quantity(field: &'static str, quantity: Option<WireQuantity>) -> Result<Quantity, WireError> {
+pub(super) fn quantity(
+    field: &'static str,
+    quantity: Option<WireQuantity>,
+) -> Result<Quantity, WireError> {
     let measured = Measured::try_from(quantity.unwrap_or_default())
         .map_err(|error| WireError::wrong(field, error))?;
     Ok(measured.quantity)
@@ -205,9 +211,10 @@ mod tests {
         )
         .unwrap()
         .unwrap();
+        let number = OrderNumber::parse("2026/11/1").unwrap();
         assert_eq!(
-            (news.channel.as_str(), news.number.as_str()),
-            ("shop", "2026/11/1")
+            (news.channel.as_str(), news.claim),
+            ("shop", Claim::Order(number))
         );
     }
 

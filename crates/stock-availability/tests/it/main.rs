@@ -12,6 +12,7 @@ mod pods;
 #[path = "../../../../tests/stories/raw.rs"]
 mod raw;
 mod refusals;
+mod reservations;
 #[path = "../../../erp-reader/tests/it/spoiled_erp.rs"]
 mod spoiled_erp;
 mod standard;

@@ -75,7 +75,7 @@ impl Orders {
         Self::named(bus, "order-intake").await
     }
 
-    async fn named(bus: &Arc<impl Bus + 'static>, name: &str) -> Self {
+    pub async fn named(bus: &Arc<impl Bus + 'static>, name: &str) -> Self {
         let settings = DatabaseSettings::new("sqlite::memory:", name);
         let database = Database::open(&settings, Arc::new(SystemClock), Ids::random())
             .await
@@ -94,7 +94,7 @@ impl Orders {
         self.tell_of(stream, &kind, payload, false).await;
     }
 
-    async fn tell_of(&self, stream: String, kind: &str, payload: Vec<u8>, deleted: bool) {
+    pub async fn tell_of(&self, stream: String, kind: &str, payload: Vec<u8>, deleted: bool) {
         let now = SystemClock.now();
         let event = NewEvent {
             id: Ids::random().uuid_at(now),
