@@ -107,6 +107,8 @@ code!(/// The ERP's number of a customer.
     CustomerNumber, "customer number", 50, printable);
 code!(/// The shop's number of an order, unique within its channel.
     OrderNumber, "order number", 35, printable);
+code!(/// The number of a reservation that is picked up in a store, unique within its channel.
+    ReservationNumber, "reservation number", 35, printable);
 code!(/// A place with stock.
     LocationCode, "location code", 50, printable);
 code!(/// A price group of the ERP.
@@ -184,6 +186,18 @@ mod tests {
             Err(CodeError::Character {
                 what: "order number",
                 character: '\0'
+            })
+        );
+    }
+
+    #[test]
+    fn a_reservation_number_is_no_longer_than_the_erps_key() {
+        assert!(ReservationNumber::parse(&"R".repeat(35)).is_ok());
+        assert_eq!(
+            ReservationNumber::parse(&"R".repeat(36)),
+            Err(CodeError::TooLong {
+                what: "reservation number",
+                limit: 35
             })
         );
     }

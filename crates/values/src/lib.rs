@@ -10,7 +10,7 @@ pub mod wire;
 pub use channel::{Channel, Channels, ChannelsError, Rounding};
 pub use code::{
     ChannelCode, CodeError, CustomerNumber, ErpCode, LanguageTag, LocationCode, OrderNumber,
-    PriceGroup, Sku, SystemId, UnitCode, VariantCode,
+    PriceGroup, ReservationNumber, Sku, SystemId, UnitCode, VariantCode,
 };
 pub use number::{
     Amount, Currency, Decimal, Measured, NumberError, Percentage, Quantity, UnitPrice,
