@@ -120,17 +120,14 @@ fn check(tables: &Tables, wanted: &NewCount) -> Result<Uuid, Refused> {
         let text = format!("The location {location} does not exist.");
         return Err(header("LOCATION", text));
     }
-    let (number, variant) = (&wanted.item_number, &wanted.variant_code);
-    known_item(tables, number, variant, wanted.line_number)
-        .map(|item| item.id)
-        .or_else(|refused| {
-            // What is blocked for sale lies there all the same.
-            let blocked = tables.items.by_key(number);
-            blocked
-                .filter(|_| refused.code == "ITEMBLOCKED")
-                .map(|item| item.id)
-                .ok_or(refused)
-        })
+    // What is blocked for sale lies there all the same.
+    known_item(
+        tables,
+        &wanted.item_number,
+        &wanted.variant_code,
+        wanted.line_number,
+    )
+    .map(|(item, _)| item.id)
 }
 
 fn name(request: &CountRequest) -> String {

@@ -14,7 +14,7 @@ use super::stock::{self, Movement, Shelf};
 use crate::company::Location;
 use crate::database::{
     Item, ItemKind, Refused, Stamp, Tables, Transaction, TransferLine, TransferRequest,
-    TransferState, TransferStatus, buffer_key,
+    TransferState, TransferStatus, Variant, buffer_key,
 };
 use crate::numbers::wire;
 use crate::refusal::Refusal;
@@ -259,26 +259,26 @@ fn check(tables: &Tables, wanted: &NewTransfer) -> Result<(String, Vec<TransferL
 
 fn check_line(tables: &Tables, wanted: &NewTransferLine) -> Result<TransferLine, Refused> {
     let place = wanted.line_number;
-    let item = known_item(tables, &wanted.item_number, &wanted.variant_code, place)?;
+    let (item, variant) = known_item(tables, &wanted.item_number, &wanted.variant_code, place)?;
+    let is_blocked = item.blocked
+        || item.sales_blocked
+        || variant.is_some_and(|variant| variant.blocked || variant.sales_blocked);
+    if is_blocked {
+        let text = format!("The item {} is blocked", item.number);
+        return Err(about(place, "ITEMBLOCKED", text));
+    }
     let unit = if wanted.unit_of_measure_code.is_empty() {
         &item.base_unit
     } else {
         &wanted.unit_of_measure_code
     };
-    let unit_quantity = documents::unit_quantity(item, unit).ok_or_else(|| Refused {
-        code: "UNIT".to_owned(),
-        text: format!(
-            "The item {} has no unit {unit} (line {place}).",
-            item.number
-        ),
-        line: place,
+    let unit_quantity = documents::unit_quantity(item, unit).ok_or_else(|| {
+        let text = format!("The item {} has no unit {unit}", item.number);
+        about(place, "UNIT", text)
     })?;
     if wanted.quantity <= Decimal::ZERO {
-        return Err(Refused {
-            code: "QUANTITY".to_owned(),
-            text: format!("The quantity must be above 0 (line {place})."),
-            line: place,
-        });
+        let text = "The quantity must be above 0".to_owned();
+        return Err(about(place, "QUANTITY", text));
     }
     Ok(TransferLine {
         line_number: place,
@@ -292,43 +292,40 @@ fn check_line(tables: &Tables, wanted: &NewTransferLine) -> Result<TransferLine,
     })
 }
 
-/// An item that lies on shelves and may be sold.
+/// An item that lies on shelves, and its variant where one is named.
 pub(super) fn known_item<'a>(
     tables: &'a Tables,
     number: &str,
     variant: &str,
-    line: i64,
-) -> Result<&'a Item, Refused> {
-    let no = |code: &str, text: String| Refused {
-        code: code.to_owned(),
-        text: format!("{text} (line {line})."),
-        line,
-    };
+    place: i64,
+) -> Result<(&'a Item, Option<&'a Variant>), Refused> {
     let item = tables
         .items
         .by_key(number)
-        .ok_or_else(|| no("ITEM", format!("The item {number} does not exist")))?;
+        .ok_or_else(|| about(place, "ITEM", format!("The item {number} does not exist")))?;
     if item.kind != ItemKind::Inventory {
-        return Err(no("ITEM", format!("The item {number} has no stock")));
+        let text = format!("The item {number} has no stock");
+        return Err(about(place, "ITEM", text));
     }
-    if item.blocked || item.sales_blocked {
-        return Err(no("ITEMBLOCKED", format!("The item {number} is blocked")));
+    if variant.is_empty() {
+        return Ok((item, None));
     }
-    if !variant.is_empty() {
-        let key = format!("{}/{variant}", item.id);
-        let missing = || format!("The variant {variant} of item {number} does not exist");
-        let found = tables
-            .variants
-            .by_key(&key)
-            .ok_or_else(|| no("VARIANT", missing()))?;
-        if found.blocked || found.sales_blocked {
-            return Err(no(
-                "ITEMBLOCKED",
-                format!("The variant {variant} is blocked"),
-            ));
-        }
+    let known = tables
+        .variants
+        .by_key(&format!("{}/{variant}", item.id))
+        .ok_or_else(|| {
+            let text = format!("The variant {variant} of item {number} does not exist");
+            about(place, "VARIANT", text)
+        })?;
+    Ok((item, Some(known)))
+}
+
+fn about(place: i64, code: &str, text: String) -> Refused {
+    Refused {
+        code: code.to_owned(),
+        text: format!("{text} (line {place})."),
+        line: place,
     }
-    Ok(item)
 }
 
 /// About no line in particular.

@@ -10,6 +10,7 @@ mod keeping;
 mod limits;
 mod odata;
 mod promises;
+mod reservations;
 mod rig;
 mod rules;
 mod standard;
