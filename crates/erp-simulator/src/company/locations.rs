@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{LocationData, code, codes};
 use crate::database::{Record, Tables, Transaction};
+use crate::sales::stock::{self, Shelf};
 
 const IS_STORE: &str = "isStore";
 const WAREHOUSE: &str = "reservationWarehouseCode";
@@ -57,11 +58,26 @@ pub(super) fn write(tx: &mut Transaction<'_>, locations: &[LocationData]) {
         let Some(warehouse) = code(tx, "locations", &store.reservation_warehouse).cloned() else {
             continue;
         };
-        let mut warehouse = (*warehouse).clone();
-        warehouse
-            .fields
-            .insert(KEEPS_FOR.to_owned(), Value::from(store.code.clone()));
-        tx.put(warehouse);
+        let mut fields = warehouse.fields.clone();
+        fields.insert(KEEPS_FOR.to_owned(), Value::from(store.code.clone()));
+        if fields == warehouse.fields {
+            continue;
+        }
+        tx.put(Record {
+            fields,
+            ..(*warehouse).clone()
+        });
+        // What lies there already is somebody's from now on.
+        let shelves: Vec<Shelf> = tx
+            .tables()
+            .figures
+            .iter()
+            .filter(|figure| figure.location == warehouse.code)
+            .map(|figure| Shelf::of(figure))
+            .collect();
+        for shelf in shelves {
+            stock::adjust(tx, &shelf, |_| {});
+        }
     }
 }
 

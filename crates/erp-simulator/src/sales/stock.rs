@@ -20,6 +20,14 @@ pub struct Shelf {
 }
 
 impl Shelf {
+    pub fn of(figure: &Figure) -> Self {
+        Self {
+            item: figure.item,
+            variant: figure.variant.clone(),
+            location: figure.location.clone(),
+        }
+    }
+
     pub fn figure_id(&self) -> Uuid {
         Uuid::new_v5(
             &self.item,

@@ -14,4 +14,5 @@ mod reservations;
 mod rig;
 mod rules;
 mod standard;
+mod transfers;
 mod webhooks;
