@@ -75,7 +75,7 @@ pub fn request(
         counted: Decimal::ZERO,
         document: String::new(),
     });
-    Ok((request, known.is_none()))
+    Ok((request, true))
 }
 
 /// Sets what is on hand to what was counted, by an adjustment where they differ, and closes the request.

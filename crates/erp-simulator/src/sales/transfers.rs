@@ -91,7 +91,7 @@ pub fn request(
             request.refused = refused;
         }
     }
-    Ok((write(tx, request), known.is_none()))
+    Ok((write(tx, request), true))
 }
 
 /// Moves what was found to the reservation warehouse and cancels the rest.

@@ -325,6 +325,7 @@ async fn refusals_come_with_the_code_of_the_erp() {
     // What was refused stands in nobody's way.
     let placed = world.erp.request_transfer(&chairs("R-1")).await.unwrap();
     assert_eq!(placed.transfer.state, TransferState::Open);
+    assert!(!placed.existed);
 }
 
 #[tokio::test]
