@@ -7,5 +7,6 @@ pub mod master;
 pub mod party;
 mod port;
 pub mod stock;
+pub mod transfer;
 
 pub use port::{Capabilities, Cursor, Erp, ErpError, Flow, Observed, Page};

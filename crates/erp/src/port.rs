@@ -13,6 +13,10 @@ use crate::document::{DocumentObserved, NewOrder, PlacedOrder};
 use crate::master::{CustomerObserved, ItemObserved, PricesObserved};
 use crate::party::{CustomerCreated, NewCustomer};
 use crate::stock::{StockKey, StockObserved};
+use crate::transfer::{
+    CountRequest, FoundQuantity, NewTransfer, PlacedCount, PlacedTransfer, StoreObserved,
+    TransferKey, TransferObserved,
+};
 
 /// What this ERP can do, found by asking it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub struct Capabilities {
     pub order_buffer: bool,
     /// Shipments with carrier and tracking number, cancellations told apart from deletions.
     pub status_feed: bool,
+    /// Goods reserved in a store: transfers to its reservation warehouse with a unique key, their feed, requests to count.
+    pub transfer_requests: bool,
 }
 
 /// What is read together, in one order, with one cursor.
@@ -46,6 +52,8 @@ pub enum Flow {
     Customers,
     /// What became of our orders.
     Documents,
+    /// What became of our transfers.
+    Transfers,
 }
 
 /// Where a flow's reader stands: opaque, made and read by the adapter alone, kept by the reader beside what it did with the page.
@@ -83,6 +91,7 @@ pub enum Observed {
     Customer(CustomerObserved),
     CustomerGone(SystemId),
     Document(DocumentObserved),
+    Transfer(TransferObserved),
     /// The ERP sent a record that cannot be read: to be parked and shown, never to stop the flow.
     Unreadable {
         entity: &'static str,
@@ -180,6 +189,33 @@ pub trait Erp: Send + Sync + fmt::Debug {
         channel: &ChannelCode,
         number: &OrderNumber,
     ) -> Result<Option<PlacedOrder>, ErpError>;
+
+    /// Every store, with the warehouse where it puts aside what is reserved.
+    async fn stores(&self) -> Result<Vec<StoreObserved>, ErpError>;
+
+    /// Asks a store to put goods aside, once per key; the same again gives the transfer as it is now. Other content under the key
+    /// of a transfer that was not refused: [`ErpError::Contradiction`]. Whether the goods are there is not checked.
+    async fn request_transfer(&self, transfer: &NewTransfer) -> Result<PlacedTransfer, ErpError>;
+
+    /// Moves what was found to the reservation warehouse and cancels the rest; nothing found cancels everything. The same
+    /// again does nothing, also when the goods were returned since; other quantities: [`ErpError::Contradiction`].
+    async fn post_transfer(
+        &self,
+        key: &TransferKey,
+        found: &[FoundQuantity],
+    ) -> Result<TransferObserved, ErpError>;
+
+    /// Gives back what nobody has put aside yet. Refused after posting; the same again does nothing.
+    async fn cancel_transfer(&self, key: &TransferKey) -> Result<TransferObserved, ErpError>;
+
+    /// Moves everything that was posted back to the store. Refused before posting; the same again does nothing.
+    async fn return_transfer(&self, key: &TransferKey) -> Result<TransferObserved, ErpError>;
+
+    /// The transfer as it is now, if it is there and was not refused.
+    async fn find_transfer(&self, key: &TransferKey) -> Result<Option<TransferObserved>, ErpError>;
+
+    /// Asks a person to count, once per reservation and line; the same again gives the request as it is now.
+    async fn request_count(&self, request: &CountRequest) -> Result<PlacedCount, ErpError>;
 }
 
 #[cfg(test)]

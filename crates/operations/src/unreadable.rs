@@ -44,6 +44,7 @@ fn word(flow: Flow) -> &'static str {
         Flow::Stock => "stock",
         Flow::Customers => "customers",
         Flow::Documents => "documents",
+        Flow::Transfers => "transfers",
     }
 }
 
@@ -125,6 +126,7 @@ fn subject(observed: &Observed) -> Option<SystemId> {
         Observed::Stock(stock) => Some(stock.item),
         Observed::Customer(customer) => Some(customer.system_id),
         Observed::Document(document) => Some(document.document.system_id),
+        Observed::Transfer(transfer) => Some(transfer.system_id),
         Observed::Unreadable { .. } => None,
     }
 }

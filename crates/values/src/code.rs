@@ -191,6 +191,18 @@ mod tests {
     }
 
     #[test]
+    fn a_reservation_number_is_no_longer_than_the_erps_key() {
+        assert!(ReservationNumber::parse(&"R".repeat(35)).is_ok());
+        assert_eq!(
+            ReservationNumber::parse(&"R".repeat(36)),
+            Err(CodeError::TooLong {
+                what: "reservation number",
+                limit: 35
+            })
+        );
+    }
+
+    #[test]
     fn a_channel_is_safe_in_a_topic_name() {
         assert!(ChannelCode::parse("furniture-de").is_ok());
         assert_eq!(

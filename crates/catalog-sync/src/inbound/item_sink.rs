@@ -43,7 +43,8 @@ impl Sink for ItemSink {
                 | Observed::Stock(_)
                 | Observed::Customer(_)
                 | Observed::CustomerGone(_)
-                | Observed::Document(_) => {}
+                | Observed::Document(_)
+                | Observed::Transfer(_) => {}
             }
         }
         self.record(seen, lease).await?;

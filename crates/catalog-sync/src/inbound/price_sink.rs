@@ -62,7 +62,8 @@ impl Sink for PriceSink {
                 | Observed::Stock(_)
                 | Observed::Customer(_)
                 | Observed::CustomerGone(_)
-                | Observed::Document(_) => {}
+                | Observed::Document(_)
+                | Observed::Transfer(_) => {}
             }
         }
         self.record(seen, lease).await?;

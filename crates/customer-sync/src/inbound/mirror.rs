@@ -69,7 +69,8 @@ impl Sink for MirrorSink {
                 | Observed::ItemGone(_)
                 | Observed::Prices(_)
                 | Observed::Stock(_)
-                | Observed::Document(_) => {}
+                | Observed::Document(_)
+                | Observed::Transfer(_) => {}
             }
         }
         self.write(commands, lease).await?;

@@ -10,6 +10,10 @@ use millrace_erp::document::{NewOrder, PlacedOrder};
 use millrace_erp::master::{ItemKind, ItemObserved};
 use millrace_erp::party::{CustomerCreated, NewCustomer};
 use millrace_erp::stock::{StockKey, StockObserved};
+use millrace_erp::transfer::{
+    CountRequest, FoundQuantity, NewTransfer, PlacedCount, PlacedTransfer, StoreObserved,
+    TransferKey, TransferObserved,
+};
 use millrace_erp::{Capabilities, Cursor, Erp, ErpError, Flow, Observed, Page};
 use millrace_values::{ChannelCode, ErpCode, OrderNumber, Sku, SystemId, Timestamp, UnitCode};
 use tokio::sync::watch;
@@ -175,6 +179,38 @@ impl Erp for ScriptedErp {
         _: &OrderNumber,
     ) -> Result<Option<PlacedOrder>, ErpError> {
         Err(ErpError::Unsupported("find orders"))
+    }
+
+    async fn stores(&self) -> Result<Vec<StoreObserved>, ErpError> {
+        Err(ErpError::Unsupported("tell stores"))
+    }
+
+    async fn request_transfer(&self, _: &NewTransfer) -> Result<PlacedTransfer, ErpError> {
+        Err(ErpError::Unsupported("transfer goods"))
+    }
+
+    async fn post_transfer(
+        &self,
+        _: &TransferKey,
+        _: &[FoundQuantity],
+    ) -> Result<TransferObserved, ErpError> {
+        Err(ErpError::Unsupported("transfer goods"))
+    }
+
+    async fn cancel_transfer(&self, _: &TransferKey) -> Result<TransferObserved, ErpError> {
+        Err(ErpError::Unsupported("transfer goods"))
+    }
+
+    async fn return_transfer(&self, _: &TransferKey) -> Result<TransferObserved, ErpError> {
+        Err(ErpError::Unsupported("transfer goods"))
+    }
+
+    async fn find_transfer(&self, _: &TransferKey) -> Result<Option<TransferObserved>, ErpError> {
+        Err(ErpError::Unsupported("transfer goods"))
+    }
+
+    async fn request_count(&self, _: &CountRequest) -> Result<PlacedCount, ErpError> {
+        Err(ErpError::Unsupported("ask for counts"))
     }
 }
 

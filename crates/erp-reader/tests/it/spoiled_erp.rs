@@ -8,6 +8,10 @@ use async_trait::async_trait;
 use millrace_erp::document::{NewOrder, PlacedOrder};
 use millrace_erp::party::{CustomerCreated, NewCustomer};
 use millrace_erp::stock::{StockKey, StockObserved};
+use millrace_erp::transfer::{
+    CountRequest, FoundQuantity, NewTransfer, PlacedCount, PlacedTransfer, StoreObserved,
+    TransferKey, TransferObserved,
+};
 use millrace_erp::{Capabilities, Cursor, Erp, ErpError, Flow, Observed, Page};
 use millrace_values::{ChannelCode, ErpCode, OrderNumber, SystemId};
 use tokio::sync::watch;
@@ -93,5 +97,37 @@ impl Erp for Spoiled {
         number: &OrderNumber,
     ) -> Result<Option<PlacedOrder>, ErpError> {
         self.erp.find_order(channel, number).await
+    }
+
+    async fn stores(&self) -> Result<Vec<StoreObserved>, ErpError> {
+        self.erp.stores().await
+    }
+
+    async fn request_transfer(&self, transfer: &NewTransfer) -> Result<PlacedTransfer, ErpError> {
+        self.erp.request_transfer(transfer).await
+    }
+
+    async fn post_transfer(
+        &self,
+        key: &TransferKey,
+        found: &[FoundQuantity],
+    ) -> Result<TransferObserved, ErpError> {
+        self.erp.post_transfer(key, found).await
+    }
+
+    async fn cancel_transfer(&self, key: &TransferKey) -> Result<TransferObserved, ErpError> {
+        self.erp.cancel_transfer(key).await
+    }
+
+    async fn return_transfer(&self, key: &TransferKey) -> Result<TransferObserved, ErpError> {
+        self.erp.return_transfer(key).await
+    }
+
+    async fn find_transfer(&self, key: &TransferKey) -> Result<Option<TransferObserved>, ErpError> {
+        self.erp.find_transfer(key).await
+    }
+
+    async fn request_count(&self, request: &CountRequest) -> Result<PlacedCount, ErpError> {
+        self.erp.request_count(request).await
     }
 }

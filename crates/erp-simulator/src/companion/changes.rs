@@ -16,7 +16,7 @@ use crate::refusal::Refusal;
 use crate::simulator::World;
 
 const CAPABILITIES: &str =
-    "changes,items,prices,stock,stockLookup,customers,orderBuffer,statusFeed";
+    "changes,items,prices,stock,stockLookup,customers,orderBuffer,statusFeed,transferRequests";
 const MOST_CHANGES: usize = 5000;
 const MOST_STATUSES: usize = 1000;
 
@@ -121,7 +121,7 @@ pub(super) fn status_window(
 }
 
 /// Entries after a cursor and below the boundary, which is read first.
-fn window<R: Row>(
+pub(super) fn window<R: Row>(
     world: &Arc<World>,
     call: &Call,
     set: &str,

@@ -4,9 +4,11 @@
 
 mod catalogue;
 mod changes;
+mod counts;
 mod customers;
 mod orders;
 mod stock;
+mod transfers;
 
 pub(crate) use self::customers::next_number as next_customer_number;
 pub(crate) use self::{catalogue::kind_name, customers::blocked_name};
@@ -59,15 +61,36 @@ pub(crate) async fn serve(world: &Arc<World>, call: Call) -> Result<Answer, Refu
         ("POST", "orderBuffer", [action]) if action.name == "Microsoft.NAV.process" => {
             orders::process(world, &call, id(set)?).await
         }
+        ("GET", "storeLocations", []) => transfers::locations(world, &call),
+        ("GET", "transferRequests", []) => transfers::read(world, &call, set.key.as_deref()),
+        ("POST", "transferRequests", []) if set.key.is_none() => {
+            transfers::store(world, &call).await
+        }
+        ("POST", "transferRequests", [action]) => {
+            transfers::act(world, &call, id(set)?, &action.name).await
+        }
+        ("GET", "transferStatusWindows", []) => transfers::status_window(world, &call, key(set)?),
+        ("GET", "countRequests", []) => counts::list(world, &call),
+        ("POST", "countRequests", []) => counts::store(world, &call).await,
         (
             _,
-            "companionInfo" | "changeWindows" | "changeEntries" | "statusWindows" | "items"
-            | "itemVariants",
+            "companionInfo"
+            | "changeWindows"
+            | "changeEntries"
+            | "statusWindows"
+            | "items"
+            | "itemVariants"
+            | "storeLocations"
+            | "transferStatusWindows"
+            | "countRequests",
             [],
         )
-        | (_, "priceLines" | "stockFigures" | "stockLookups" | "customers" | "orderBuffer", _) => {
-            Err(Refusal::method_not_allowed(&set.name))
-        }
+        | (
+            _,
+            "priceLines" | "stockFigures" | "stockLookups" | "customers" | "orderBuffer"
+            | "transferRequests",
+            _,
+        ) => Err(Refusal::method_not_allowed(&set.name)),
         _ => Err(Refusal::no_such_segment(&set.name)),
     }
 }
@@ -87,6 +110,10 @@ fn service_document(call: &Call) -> Answer {
         "stockLookups",
         "customers",
         "orderBuffer",
+        "storeLocations",
+        "transferRequests",
+        "transferStatusWindows",
+        "countRequests",
         "subscriptions",
     ]);
     let sets: Vec<Value> = sets
@@ -172,6 +199,38 @@ fn nothing<R>(_: &R, _: &mut Rendered, query: &Query) -> Result<(), Refusal> {
             expansion.name
         ))),
         None => Ok(()),
+    }
+}
+
+/// Etag and context of a record that is answered alone.
+fn with_entity_facts(call: &Call, record: &mut Rendered, set: &str, version: i64) {
+    record.insert("@odata.etag".to_owned(), Value::from(etag(version)));
+    record.insert(
+        "@odata.context".to_owned(),
+        Value::from(format!("{}/$metadata#{set}/$entity", call.base)),
+    );
+}
+
+/// Whether no text anywhere in `value` is longer than its property may be.
+fn fits(value: &Value, lengths: &[(&str, usize)]) -> Result<(), String> {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let most = lengths
+                    .iter()
+                    .find(|(known, _)| known == name)
+                    .map(|(_, most)| *most);
+                if let (Some(most), Value::String(text)) = (most, value)
+                    && text.chars().count() > most
+                {
+                    return Err(format!("{name} is longer than {most} characters"));
+                }
+                fits(value, lengths)?;
+            }
+            Ok(())
+        }
+        Value::Array(values) => values.iter().try_for_each(|value| fits(value, lengths)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
     }
 }
 

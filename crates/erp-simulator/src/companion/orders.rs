@@ -6,14 +6,14 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{collection, rendered};
+use super::{collection, fits, rendered, with_entity_facts};
 use crate::database::{BufferEntry, BufferState, Transaction, buffer_key};
 use crate::http::Call;
 use crate::http::answer::Answer;
 use crate::numbers::{guid, instant, number, optional_instant};
+use crate::odata::Query;
 use crate::odata::page::{Rendered, Source};
 use crate::odata::schema::{Kind, Schema, many, ro};
-use crate::odata::{Query, etag};
 use crate::refusal::Refusal;
 use crate::sales::buffer;
 use crate::sales::shop_order::NewOrder;
@@ -155,14 +155,7 @@ fn one(world: &Arc<World>, call: &Call, id: Uuid, status: u16) -> Result<Answer,
             .ok_or_else(|| Refusal::not_found("buffered order"))?;
         let mut record = render(entry, &marks.local_currency, boundary);
         expand(entry, &mut record, &call.query)?;
-        record.insert(
-            "@odata.etag".to_owned(),
-            Value::from(etag(entry.stamp.version)),
-        );
-        record.insert(
-            "@odata.context".to_owned(),
-            Value::from(format!("{}/$metadata#orderBuffer/$entity", call.base)),
-        );
+        with_entity_facts(call, &mut record, ENTRY.set, entry.stamp.version);
         Ok(Answer::json(status, &Value::Object(record)))
     })
 }
@@ -262,7 +255,7 @@ fn parse(call: &Call) -> Result<NewOrder, Refusal> {
     let order: NewOrder =
         serde_json::from_slice(&call.body).map_err(|error| malformed(error.to_string()))?;
     let body = call.json()?;
-    check_lengths(&Value::Object(body)).map_err(malformed)?;
+    fits(&Value::Object(body), LENGTHS).map_err(malformed)?;
     if order.channel_code.is_empty() || order.order_number.is_empty() {
         return Err(malformed(
             "channelCode and orderNumber must have a value".to_owned(),
@@ -281,28 +274,6 @@ fn parse(call: &Call) -> Result<NewOrder, Refusal> {
         ));
     }
     Ok(order)
-}
-
-fn check_lengths(value: &Value) -> Result<(), String> {
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                let most = LENGTHS
-                    .iter()
-                    .find(|(known, _)| known == name)
-                    .map(|(_, most)| *most);
-                if let (Some(most), Value::String(text)) = (most, value)
-                    && text.chars().count() > most
-                {
-                    return Err(format!("{name} is longer than {most} characters"));
-                }
-                check_lengths(value)?;
-            }
-            Ok(())
-        }
-        Value::Array(values) => values.iter().try_for_each(check_lengths),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
-    }
 }
 
 /// The entry's id, and whether it is new.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::CompanyData;
 use crate::database::{Record, Stamp, Transaction};
@@ -28,7 +29,7 @@ pub(crate) fn record(tx: &mut Transaction<'_>, set: &str, code: &str, fields: &[
     put(tx, set, code, fields);
 }
 
-fn put(tx: &mut Transaction<'_>, set: &str, code: &str, fields: BTreeMap<String, Value>) {
+fn put(tx: &mut Transaction<'_>, set: &str, code: &str, fields: BTreeMap<String, Value>) -> Uuid {
     let id = super::code(tx, set, code).map_or_else(|| tx.new_id(), |found| found.id);
     tx.put(Record {
         id,
@@ -37,16 +38,17 @@ fn put(tx: &mut Transaction<'_>, set: &str, code: &str, fields: BTreeMap<String,
         code: code.to_owned(),
         fields,
     });
+    id
 }
 
-fn with(tx: &mut Transaction<'_>, set: &str, code: &str, fields: Value) {
+fn with(tx: &mut Transaction<'_>, set: &str, code: &str, fields: Value) -> Uuid {
     let fields = match fields {
         Value::Object(fields) => fields.into_iter().collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             BTreeMap::new()
         }
     };
-    put(tx, set, code, fields);
+    put(tx, set, code, fields)
 }
 
 pub(super) fn write(tx: &mut Transaction<'_>, data: &CompanyData) {
@@ -200,6 +202,10 @@ const CODES: &[(&str, Codes)] = &[
         ],
     ),
 ];
+
+pub(super) fn location(tx: &mut Transaction<'_>, code: &str, fields: Value) -> Uuid {
+    with(tx, "locations", code, fields)
+}
 
 /// A contact, so that the standard page has some.
 pub(super) fn contact(tx: &mut Transaction<'_>, number: &str, fields: Value) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use super::furniture::{CUSTOMERS, ITEMS, LOCATIONS, Line, SERVICES};
+use super::furniture::{CUSTOMERS, ITEMS, LOCATIONS, Line, RESERVATIONS, SERVICES};
 use super::{
     CompanyData, CustomerData, ItemData, LocationData, PriceData, PriceListData, StockData,
     UnitData, VariantData,
@@ -36,7 +36,7 @@ pub fn demo() -> CompanyData {
         name: "Ahorn & Eiche Möbel GmbH".to_owned(),
         local_currency: "EUR".to_owned(),
         currencies: Vec::new(),
-        locations: LOCATIONS.iter().map(location).collect(),
+        locations: locations(),
         item_categories: text_map(&categories),
         price_groups: text_map(&groups),
         items: ITEMS
@@ -57,6 +57,28 @@ fn text_map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// Three of them are stores, each with a reservation warehouse at its own address.
+fn locations() -> Vec<LocationData> {
+    let mut locations: Vec<LocationData> = LOCATIONS.iter().map(location).collect();
+    for (store, code, name) in RESERVATIONS {
+        let Some(at) = locations.iter().position(|known| known.code == *store) else {
+            continue;
+        };
+        locations[at].store = true;
+        locations[at].reservation_warehouse = (*code).to_owned();
+        let mut warehouse = LocationData {
+            code: (*code).to_owned(),
+            name: (*name).to_owned(),
+            store: false,
+            reservation_warehouse: String::new(),
+            ..locations[at].clone()
+        };
+        (*name).clone_into(&mut warehouse.address.name);
+        locations.push(warehouse);
+    }
+    locations
+}
+
 fn location(
     (code, name, street, postal_code, city): &(&str, &str, &str, &str, &str),
 ) -> LocationData {
@@ -66,6 +88,7 @@ fn location(
         address: address(name, street, postal_code, city, "DE"),
         email: format!("{}@ahorn-eiche.example", code.to_lowercase()),
         phone: "+49 511 5550".to_owned(),
+        ..LocationData::default()
     }
 }
 

@@ -265,6 +265,13 @@ pub(super) const LOCATIONS: &[(&str, &str, &str, &str, &str)] = &[
     ),
 ];
 
+/// Where each store puts aside what is reserved: store, code and name.
+pub(super) const RESERVATIONS: &[(&str, &str, &str)] = &[
+    ("STORE-HH", "RES-HH", "Abholung Hamburg"),
+    ("STORE-B", "RES-B", "Abholung Berlin"),
+    ("STORE-M", "RES-M", "Abholung München"),
+];
+
 pub(super) const CUSTOMERS: &[(&str, &str, &str, &str, &str, &str)] = &[
     (
         "10000",

@@ -3,6 +3,7 @@
 mod codes;
 mod demo;
 mod furniture;
+mod locations;
 mod scale;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use self::demo::demo;
+pub(crate) use self::locations::Location;
 pub use self::scale::scale;
 use crate::database::{
     Address, Customer, Item, ItemKind, PriceLine, PriceSource, Record, Transaction, Variant,
@@ -49,6 +51,10 @@ pub struct LocationData {
     pub address: Address,
     pub email: String,
     pub phone: String,
+    /// Customers may reserve here and pick up.
+    pub store: bool,
+    /// Code of the location where the store puts aside what is reserved; empty = none.
+    pub reservation_warehouse: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -189,9 +195,7 @@ pub struct CustomerData {
 /// Writes the company. Numbers that nobody knows are refused.
 pub fn load(tx: &mut Transaction<'_>, data: &CompanyData) -> Result<(), Refusal> {
     codes::write(tx, data);
-    for location in &data.locations {
-        write_location(tx, location);
-    }
+    locations::write(tx, &data.locations);
     for item in &data.items {
         write_item(tx, item);
     }
@@ -206,41 +210,6 @@ pub fn load(tx: &mut Transaction<'_>, data: &CompanyData) -> Result<(), Refusal>
         write_stock(tx, stock)?;
     }
     Ok(())
-}
-
-fn write_location(tx: &mut Transaction<'_>, data: &LocationData) {
-    let address = &data.address;
-    codes::record(
-        tx,
-        "locations",
-        &data.code,
-        &[
-            ("displayName", &data.name),
-            ("contact", &address.contact),
-            ("addressLine1", &address.address_line1),
-            ("addressLine2", &address.address_line2),
-            ("city", &address.city),
-            ("state", &address.state),
-            ("country", &address.country),
-            ("postalCode", &address.postal_code),
-            ("phoneNumber", &data.phone),
-            ("email", &data.email),
-        ],
-    );
-    if let Some(location) = tx
-        .tables()
-        .records
-        .by_key(&format!("locations/{}", data.code))
-        .cloned()
-    {
-        tx.tell(
-            "location",
-            "created",
-            location.id,
-            Uuid::nil(),
-            data.code.clone(),
-        );
-    }
 }
 
 pub(crate) fn write_item(tx: &mut Transaction<'_>, data: &ItemData) -> Uuid {
@@ -422,7 +391,9 @@ fn write_stock(tx: &mut Transaction<'_>, data: &StockData) -> Result<(), Refusal
     if data.quantity.is_zero() || data.safety.is_some() || data.reserved.is_some() {
         stock::adjust(tx, &shelf, |figure| {
             figure.safety = data.safety.unwrap_or(figure.safety);
-            figure.reserved = data.reserved.unwrap_or(figure.reserved);
+            figure.reserved = data
+                .reserved
+                .map_or(figure.reserved, |planned| planned + figure.requested);
         });
     }
     if !data.quantity.is_zero() {

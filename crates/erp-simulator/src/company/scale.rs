@@ -6,10 +6,16 @@ use super::{CompanyData, ItemData, PriceData, PriceListData, StockData};
 
 /// Adds `items` items, each with a price for everybody and stock at two of the company's locations.
 pub fn scale(data: &mut CompanyData, items: usize) {
+    let keeps_reservations = |code: &String| {
+        data.locations
+            .iter()
+            .any(|store| store.reservation_warehouse == *code)
+    };
     let locations: Vec<String> = data
         .locations
         .iter()
         .map(|location| location.code.clone())
+        .filter(|code| !keeps_reservations(code))
         .collect();
     let mut lines = Vec::with_capacity(items);
     for nth in 0..items {

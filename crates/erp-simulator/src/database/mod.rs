@@ -12,6 +12,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod transfers;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -29,6 +30,10 @@ pub use self::rows::{
 pub use self::table::Table;
 use self::transaction::{Change, undo};
 pub use self::transaction::{Context, Transaction};
+pub use self::transfers::{
+    CountRequest, CountState, Refused, TransferLine, TransferRequest, TransferState,
+    TransferStatus, count_key,
+};
 
 /// Everything the pretend environment keeps.
 #[derive(Debug)]

@@ -13,6 +13,7 @@ use super::rows::{
     Record, StatusEntry, Subscription, Variant,
 };
 use super::table::Table;
+use super::transfers::{CountRequest, TransferRequest, TransferStatus};
 
 /// BC's system fields, set by the transaction that writes the row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,6 +141,9 @@ tables! {
     statuses: StatusEntry,
     subscriptions: Subscription,
     pictures: Picture,
+    transfers: TransferRequest,
+    transfer_statuses: TransferStatus,
+    counts: CountRequest,
 }
 
 impl AnyRow {

@@ -104,7 +104,11 @@ pub struct Figure {
     pub location: String,
     pub on_hand: Decimal,
     pub on_orders: Decimal,
+    /// All that is held back outside sales orders, `requested` with it.
     pub reserved: Decimal,
+    /// What open transfer requests ask for.
+    #[serde(default)]
+    pub requested: Decimal,
     pub safety: Decimal,
 }
 
@@ -407,6 +411,8 @@ macro_rules! row {
         }
     };
 }
+
+pub(super) use row;
 
 row!(Item, key = |item| Some(item.number.clone()) => Option<String>);
 row!(Variant,

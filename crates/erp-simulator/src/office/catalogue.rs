@@ -14,6 +14,7 @@ use crate::database::{Figure, Item, PriceLine, PriceSource, Transaction, Variant
 use crate::numbers::wire_option;
 use crate::refusal::Refusal;
 use crate::sales::stock::{self as shelves, Shelf, primary_key};
+use crate::sales::transfers;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -82,10 +83,11 @@ fn write(tx: &mut Transaction<'_>, changed: Item, change: &str) -> Value {
 pub(super) fn delete_item(tx: &mut Transaction<'_>, gone: &Numbered) -> Result<Value, Refusal> {
     let item = item(tx.tables(), &gone.number)?;
     let figures: Vec<Arc<Figure>> = tx.tables().figures.children(item.id).cloned().collect();
-    if figures
-        .iter()
-        .any(|figure| !figure.on_hand.is_zero() || !figure.on_orders.is_zero())
-    {
+    if figures.iter().any(|figure| {
+        [figure.on_hand, figure.on_orders, figure.requested]
+            .iter()
+            .any(|open| !open.is_zero())
+    }) {
         return Err(Refusal::business(format!(
             "You cannot delete item {} because it has open entries.",
             item.number
@@ -225,10 +227,12 @@ pub(super) fn rename_variant(
                 moved.on_hand = figure.on_hand;
                 moved.on_orders = figure.on_orders;
                 moved.reserved = figure.reserved;
+                moved.requested = figure.requested;
                 moved.safety = figure.safety;
             });
         }
     }
+    transfers::follow_variant(tx, &item, &found.code, &rename.new_code);
     Ok(write_variant(tx, &item, changed, "renamed"))
 }
 
@@ -254,7 +258,8 @@ pub(super) fn delete_variant(
         .tables()
         .figures
         .children(item.id)
-        .any(|figure| figure.variant == variant.code && !figure.on_hand.is_zero());
+        .filter(|figure| figure.variant == variant.code)
+        .any(|figure| !figure.on_hand.is_zero() || !figure.requested.is_zero());
     if used {
         return Err(Refusal::business(format!(
             "You cannot delete variant {} because it has open entries.",

@@ -5,6 +5,7 @@ mod environment;
 mod partners;
 mod sales;
 mod stock;
+mod transfers;
 
 use std::sync::Arc;
 
@@ -57,6 +58,28 @@ const ACTS: &[(&str, &str)] = &[
         "item, quantity, location, variant?: sets what is on hand",
     ),
     ("plan-stock", "item, location, variant?, reserved?, safety?"),
+    (
+        "sell-at-till",
+        "item, quantity, location, variant?: a cash sale in a store",
+    ),
+    (
+        "transfer-requests",
+        "location?: goods that somebody in the store is to look for",
+    ),
+    (
+        "post-transfer",
+        "channel, reservationNumber, lines?: [{line, quantity}]: what was found, everything when left out",
+    ),
+    ("cancel-transfer", "channel, reservationNumber"),
+    (
+        "return-transfer",
+        "channel, reservationNumber: the goods go back to the store",
+    ),
+    ("count-requests", "location?: shelves somebody is to count"),
+    (
+        "answer-count",
+        "channel, reservationNumber, line, quantity: sets what is on hand",
+    ),
     (
         "create-customer",
         "number?, address, email?, priceGroup?, …",
@@ -134,6 +157,8 @@ pub(crate) async fn act(world: &Arc<World>, name: &str, body: Value) -> Result<V
     match name {
         "documents" => return sales::documents(world, parse(body)?),
         "stock" => return stock::look(world, parse(body)?),
+        "transfer-requests" => return Ok(transfers::open(world, &parse(body)?)),
+        "count-requests" => return Ok(transfers::to_count(world, &parse(body)?)),
         "backup" | "restore" | "copy-environment" | "forget-changes" => {
             return environment::act(world, name);
         }
@@ -168,6 +193,11 @@ fn apply(tx: &mut Transaction<'_>, name: &str, body: Value) -> Result<Value, Ref
         "move-stock" => stock::adjust(tx, &parse(body)?),
         "count-stock" => stock::count(tx, &parse(body)?),
         "plan-stock" => stock::plan(tx, &parse(body)?),
+        "sell-at-till" => stock::sell_at_till(tx, &parse(body)?),
+        "post-transfer" => transfers::post(tx, &parse(body)?),
+        "cancel-transfer" => transfers::cancel(tx, &parse(body)?),
+        "return-transfer" => transfers::give_back(tx, &parse(body)?),
+        "answer-count" => transfers::count(tx, &parse(body)?),
         "create-customer" => partners::create(tx, &parse(body)?),
         "change-customer" => partners::change(tx, parse(body)?),
         "rename-customer" => partners::rename(tx, &parse(body)?),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::catalogue::variant;
 use super::{item, set};
-use crate::company;
+use crate::company::{self, Location};
 use crate::database::{Figure, Transaction};
 use crate::numbers::{number, wire, wire_option};
 use crate::refusal::Refusal;
@@ -49,7 +49,32 @@ fn shelf(tx: &Transaction<'_>, number: &str, code: &str, location: &str) -> Resu
 
 pub(super) fn adjust(tx: &mut Transaction<'_>, wanted: &StockMove) -> Result<Value, Refusal> {
     let shelf = wanted.shelf(tx)?;
-    post(tx, &shelf, wanted.quantity);
+    shelves::correct(tx, &shelf, wanted.quantity);
+    Ok(figure(tx, &shelf))
+}
+
+/// A cash sale: a person takes pieces out of a store.
+pub(super) fn sell_at_till(tx: &mut Transaction<'_>, wanted: &StockMove) -> Result<Value, Refusal> {
+    let shelf = wanted.shelf(tx)?;
+    if !Location::find(tx.tables(), &wanted.location).is_some_and(|location| location.is_store) {
+        let location = &wanted.location;
+        return Err(Refusal::business(format!(
+            "The location {location} is no store."
+        )));
+    }
+    if wanted.quantity <= Decimal::ZERO {
+        return Err(Refusal::business("The quantity must be above 0."));
+    }
+    let document = format!("TILL{:05}", tx.next_number("till", 1));
+    let movement = Movement {
+        kind: "Sale",
+        document_kind: "_x0020_",
+        document_number: &document,
+        source_number: "",
+        description: "",
+        sales_amount: Decimal::ZERO,
+    };
+    shelves::post(tx, &shelf, -wanted.quantity, &movement);
     Ok(figure(tx, &shelf))
 }
 
@@ -59,27 +84,9 @@ pub(super) fn count(tx: &mut Transaction<'_>, wanted: &StockMove) -> Result<Valu
         .get::<Figure>(shelf.figure_id())
         .map_or(Decimal::ZERO, |figure| figure.on_hand);
     if wanted.quantity != on_hand {
-        post(tx, &shelf, wanted.quantity - on_hand);
+        shelves::correct(tx, &shelf, wanted.quantity - on_hand);
     }
     Ok(figure(tx, &shelf))
-}
-
-fn post(tx: &mut Transaction<'_>, shelf: &Shelf, quantity: Decimal) {
-    let document = format!("J{:05}", tx.next_number("journal", 1));
-    let kind = if quantity < Decimal::ZERO {
-        "Negative_x0020_Adjmt_x002E_"
-    } else {
-        "Positive_x0020_Adjmt_x002E_"
-    };
-    let movement = Movement {
-        kind,
-        document_kind: "_x0020_",
-        document_number: &document,
-        source_number: "",
-        description: "",
-        sales_amount: Decimal::ZERO,
-    };
-    shelves::post(tx, shelf, quantity, &movement);
 }
 
 fn figure(tx: &Transaction<'_>, shelf: &Shelf) -> Value {
@@ -105,7 +112,9 @@ pub(super) struct StockPlan {
 pub(super) fn plan(tx: &mut Transaction<'_>, plan: &StockPlan) -> Result<Value, Refusal> {
     let shelf = shelf(tx, &plan.item, &plan.variant, &plan.location)?;
     shelves::adjust(tx, &shelf, |figure| {
-        set(&mut figure.reserved, plan.reserved);
+        let requested = figure.requested;
+        let reserved = plan.reserved.map(|planned| planned + requested);
+        set(&mut figure.reserved, reserved);
         set(&mut figure.safety, plan.safety);
     });
     Ok(figure(tx, &shelf))

@@ -3,6 +3,7 @@
 
 pub mod amounts;
 pub mod buffer;
+pub mod counts;
 pub mod documents;
 pub mod drafts;
 pub mod posting;
@@ -10,3 +11,4 @@ pub mod price;
 pub mod shop_order;
 pub mod status;
 pub mod stock;
+pub mod transfers;

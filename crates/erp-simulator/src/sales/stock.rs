@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
+use crate::company::Location;
 use crate::database::{
     Document, DocumentLine, Figure, Item, ItemKind, LedgerEntry, LineKind, Tables, Transaction,
 };
@@ -19,6 +20,14 @@ pub struct Shelf {
 }
 
 impl Shelf {
+    pub fn of(figure: &Figure) -> Self {
+        Self {
+            item: figure.item,
+            variant: figure.variant.clone(),
+            location: figure.location.clone(),
+        }
+    }
+
     pub fn figure_id(&self) -> Uuid {
         Uuid::new_v5(
             &self.item,
@@ -65,6 +74,26 @@ pub fn post(tx: &mut Transaction<'_>, shelf: &Shelf, quantity: Decimal, movement
     adjust(tx, shelf, |figure| figure.on_hand += quantity);
 }
 
+/// Posts an adjustment with a journal number of its own, which is answered.
+pub fn correct(tx: &mut Transaction<'_>, shelf: &Shelf, quantity: Decimal) -> String {
+    let document = format!("J{:05}", tx.next_number("journal", 1));
+    let kind = if quantity < Decimal::ZERO {
+        "Negative_x0020_Adjmt_x002E_"
+    } else {
+        "Positive_x0020_Adjmt_x002E_"
+    };
+    let movement = Movement {
+        kind,
+        document_kind: "_x0020_",
+        document_number: &document,
+        source_number: "",
+        description: "",
+        sales_amount: Decimal::ZERO,
+    };
+    post(tx, shelf, quantity, &movement);
+    document
+}
+
 /// Changes a figure and tells the change queue.
 pub fn adjust(tx: &mut Transaction<'_>, shelf: &Shelf, change: impl FnOnce(&mut Figure)) {
     let id = shelf.figure_id();
@@ -79,6 +108,10 @@ pub fn adjust(tx: &mut Transaction<'_>, shelf: &Shelf, change: impl FnOnce(&mut 
         |figure| (*figure).clone(),
     );
     change(&mut figure);
+    if Location::keeps_reservations(tx.tables(), &shelf.location) {
+        // Whatever lies there is somebody's: none of it is free.
+        figure.reserved = (figure.on_hand - figure.on_orders).max(Decimal::ZERO);
+    }
     tx.put(figure);
     let key = stock_key(tx.tables(), shelf);
     tx.tell("stock", "modified", shelf.item, shelf.item, key);

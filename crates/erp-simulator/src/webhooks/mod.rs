@@ -104,7 +104,10 @@ fn set_of(row: &AnyRow) -> Option<&'static str> {
         | AnyRow::BufferEntry(_)
         | AnyRow::StatusEntry(_)
         | AnyRow::Subscription(_)
-        | AnyRow::Picture(_) => None,
+        | AnyRow::Picture(_)
+        | AnyRow::TransferRequest(_)
+        | AnyRow::TransferStatus(_)
+        | AnyRow::CountRequest(_) => None,
     }
 }
 

@@ -84,7 +84,21 @@ async fn every_answer_of_the_companion_is_as_its_description_says() {
     check(&schemas, "BufferedOrder", &made);
     check(&schemas, "BufferedOrderLine", &made["lines"][0]);
     check(&schemas, "Address", &made["shipTo"]);
+    let wanted = json!({ "channelCode": "OUTLET", "reservationNumber": "R-1", "fromLocationCode": "STORE-B",
+        "lines": [{ "lineNumber": 1, "itemNumber": "1000", "variantCode": "WEISS", "quantity": 1 }] });
+    let (_, request) = rig
+        .post(&rig.companion("transferRequests?$expand=lines"), &wanted)
+        .await;
+    check(&schemas, "TransferRequest", &request);
+    check(&schemas, "TransferRequestLine", &request["lines"][0]);
+    let wanted = json!({ "channelCode": "OUTLET", "reservationNumber": "R-1", "lineNumber": 1,
+        "locationCode": "STORE-B", "itemNumber": "1000" });
+    let (_, request) = rig.post(&rig.companion("countRequests"), &wanted).await;
+    check(&schemas, "CountRequest", &request);
     for (set, name) in [
+        ("storeLocations", "StoreLocation"),
+        ("transferRequests", "TransferRequest"),
+        ("countRequests", "CountRequest"),
         ("companionInfo", "CompanionInfo"),
         ("changeEntries", "ChangeEntry"),
         ("items", "Item"),
@@ -107,6 +121,16 @@ async fn every_answer_of_the_companion_is_as_its_description_says() {
     check(&schemas, "StatusWindow", &window);
     check(&schemas, "StatusEntry", &window["entries"][0]);
     check(&schemas, "StatusLine", &window["entries"][0]["lines"][0]);
+    let (_, window) = rig
+        .get(&rig.companion("transferStatusWindows(0)?$expand=entries($expand=lines)"))
+        .await;
+    check(&schemas, "TransferStatusWindow", &window);
+    check(&schemas, "TransferStatusEntry", &window["entries"][0]);
+    check(
+        &schemas,
+        "TransferRequestLine",
+        &window["entries"][0]["lines"][0],
+    );
     let key = json!({ "figures": [{ "itemNumber": "1000" }] });
     let (_, lookup) = rig
         .post(&rig.companion("stockLookups?$expand=figures"), &key)

@@ -67,6 +67,23 @@ async fn a_restart_goes_on_with_the_data() {
 }
 
 #[tokio::test]
+async fn an_open_transfer_is_still_open_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = at(folder.path()).await;
+    let body = json!({ "channelCode": "OUTLET", "reservationNumber": "R-1", "fromLocationCode": "STORE-HH",
+        "lines": [{ "lineNumber": 1, "itemNumber": "1000", "variantCode": "WEISS", "quantity": 3 }] });
+    let rig = Rig::at(first).await;
+    let url = rig.companion("transferRequests");
+    assert_eq!(rig.post(&url, &body).await.0, 201);
+    rig.simulator.stop().await;
+    let second = at(folder.path()).await;
+    let which = json!({ "channel": "OUTLET", "reservationNumber": "R-1" });
+    let posted = second.office("post-transfer", which).await.expect("posted");
+    assert_eq!(posted["lines"][0]["found"], json!(3));
+    second.stop().await;
+}
+
+#[tokio::test]
 async fn a_commit_that_was_half_written_when_the_simulator_died_is_forgotten() {
     let folder = tempfile::tempdir().expect("a folder");
     let first = at(folder.path()).await;

@@ -38,6 +38,14 @@ impl Rig {
             Simulator::start_with(config, listener, Arc::new(clock.clone()), Ids::seeded(7))
                 .await
                 .expect("starts");
+        Self {
+            clock,
+            ..Self::at(simulator).await
+        }
+    }
+
+    /// A client of a simulator that runs already.
+    pub async fn at(simulator: Simulator) -> Self {
         let http = reqwest::Client::builder()
             .timeout(Duration::from_secs(30))
             .no_proxy()
@@ -47,7 +55,7 @@ impl Rig {
             company: simulator.company_id().to_string(),
             simulator,
             http,
-            clock,
+            clock: ManualClock::at(Timestamp::UNIX_EPOCH),
             token: String::new(),
         };
         rig.token = rig.new_token().await;

@@ -22,7 +22,7 @@ async fn the_demo_company_is_as_large_as_promised() {
     assert!(count("items").await >= 40);
     assert!(count("itemVariants").await >= 40);
     assert_eq!(count("customers").await, 25);
-    assert_eq!(count("locations").await, 6);
+    assert_eq!(count("locations").await, 9);
     let stores = rig
         .rows(&rig.standard("locations?$filter=startswith(code,'STORE')"))
         .await;

@@ -25,6 +25,17 @@ pub(crate) struct Companion {
     pub local_currency: Currency,
 }
 
+/// Stores, transfer requests with their feed, requests to count.
+pub(crate) const TRANSFERS: &str = "transferRequests";
+
+impl Companion {
+    pub fn has(&self, name: &str) -> bool {
+        self.capabilities
+            .iter()
+            .any(|capability| capability == name)
+    }
+}
+
 #[derive(Debug, Deserialize)]
 struct Company {
     id: Uuid,
@@ -167,14 +178,10 @@ pub(crate) fn capabilities(tenant: &Tenant) -> Capabilities {
             live_stock: false,
             order_buffer: false,
             status_feed: false,
+            transfer_requests: false,
         };
     };
-    let has = |name: &str| {
-        companion
-            .capabilities
-            .iter()
-            .any(|capability| capability == name)
-    };
+    let has = |name: &str| companion.has(name);
     Capabilities {
         description: format!("business central, companion {}", companion.version),
         change_queue: has("changes"),
@@ -184,5 +191,6 @@ pub(crate) fn capabilities(tenant: &Tenant) -> Capabilities {
         live_stock: has("stockLookup"),
         order_buffer: has("orderBuffer"),
         status_feed: has("statusFeed"),
+        transfer_requests: has(TRANSFERS),
     }
 }

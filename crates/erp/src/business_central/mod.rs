@@ -43,6 +43,10 @@ use self::webhooks::Hints;
 use crate::document::{NewOrder, PlacedOrder};
 use crate::party::{CustomerCreated, NewCustomer};
 use crate::stock::{StockKey, StockObserved};
+use crate::transfer::{
+    CountRequest, FoundQuantity, NewTransfer, PlacedCount, PlacedTransfer, StoreObserved,
+    TransferKey, TransferObserved,
+};
 use crate::{Capabilities, Cursor, Erp, ErpError, Flow, Page};
 
 pub use self::governor::Usage;
@@ -50,6 +54,9 @@ pub use self::settings::{Level, Limits, Reading, Settings, SettingsError, Webhoo
 
 /// The list of locations, and what the companion says of itself, are asked for again after this long.
 const REMEMBERED: Duration = Duration::from_secs(600);
+
+/// What the standard level cannot do.
+const TRANSFERS: &str = "transfer reserved goods on the standard level";
 
 /// One company of one Business Central environment.
 pub struct BusinessCentral {
@@ -192,7 +199,9 @@ impl BusinessCentral {
         let size = self.settings.reading.page_size;
         match flow {
             Flow::Stock => (size / 2).max(1),
-            Flow::Items | Flow::Prices | Flow::Customers | Flow::Documents => size,
+            Flow::Items | Flow::Prices | Flow::Customers | Flow::Documents | Flow::Transfers => {
+                size
+            }
         }
     }
 
@@ -310,6 +319,59 @@ impl Erp for BusinessCentral {
         let tenant = self.tenant().await?;
         self.companion_for(&tenant, "find orders on the standard level")?
             .find_order(channel, number)
+            .await
+    }
+
+    async fn stores(&self) -> Result<Vec<StoreObserved>, ErpError> {
+        let tenant = self.tenant().await?;
+        self.companion_for(&tenant, "tell stores on the standard level")?
+            .stores()
+            .await
+    }
+
+    async fn request_transfer(&self, transfer: &NewTransfer) -> Result<PlacedTransfer, ErpError> {
+        let tenant = self.tenant().await?;
+        self.companion_for(&tenant, TRANSFERS)?
+            .request_transfer(transfer)
+            .await
+    }
+
+    async fn post_transfer(
+        &self,
+        key: &TransferKey,
+        found: &[FoundQuantity],
+    ) -> Result<TransferObserved, ErpError> {
+        let tenant = self.tenant().await?;
+        self.companion_for(&tenant, TRANSFERS)?
+            .post_transfer(key, found)
+            .await
+    }
+
+    async fn cancel_transfer(&self, key: &TransferKey) -> Result<TransferObserved, ErpError> {
+        let tenant = self.tenant().await?;
+        self.companion_for(&tenant, TRANSFERS)?
+            .cancel_transfer(key)
+            .await
+    }
+
+    async fn return_transfer(&self, key: &TransferKey) -> Result<TransferObserved, ErpError> {
+        let tenant = self.tenant().await?;
+        self.companion_for(&tenant, TRANSFERS)?
+            .return_transfer(key)
+            .await
+    }
+
+    async fn find_transfer(&self, key: &TransferKey) -> Result<Option<TransferObserved>, ErpError> {
+        let tenant = self.tenant().await?;
+        self.companion_for(&tenant, TRANSFERS)?
+            .find_transfer(key)
+            .await
+    }
+
+    async fn request_count(&self, request: &CountRequest) -> Result<PlacedCount, ErpError> {
+        let tenant = self.tenant().await?;
+        self.companion_for(&tenant, "ask for counts on the standard level")?
+            .request_count(request)
             .await
     }
 }

@@ -12,4 +12,6 @@ mod refusals;
 mod scale;
 mod standard;
 mod together;
+mod transfer_faults;
+mod transfers;
 mod world;

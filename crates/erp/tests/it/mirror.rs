@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use millrace_erp::document::DocumentObserved;
+use millrace_erp::transfer::TransferObserved;
 use millrace_erp::{Cursor, Erp, ErpError, Flow, Observed};
 use millrace_erp_simulator::Simulator;
 use millrace_erp_simulator::database::PriceSource;
@@ -37,6 +38,7 @@ pub struct Facts {
 pub struct Mirror {
     pub facts: Facts,
     pub documents: Vec<DocumentObserved>,
+    pub transfers: Vec<TransferObserved>,
     pub unreadable: Vec<String>,
     cursors: HashMap<Flow, Cursor>,
     pub resyncs: usize,
@@ -187,6 +189,7 @@ impl Mirror {
                 self.facts.customers.remove(&id);
             }
             Observed::Document(document) => self.documents.push(document),
+            Observed::Transfer(transfer) => self.transfers.push(transfer),
             Observed::Unreadable { entity, reason, .. } => {
                 self.unreadable.push(format!("{entity}: {reason}"))
             }

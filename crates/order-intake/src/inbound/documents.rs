@@ -50,7 +50,8 @@ impl Sink for Documents {
                 | Observed::Prices(_)
                 | Observed::Stock(_)
                 | Observed::Customer(_)
-                | Observed::CustomerGone(_) => {}
+                | Observed::CustomerGone(_)
+                | Observed::Transfer(_) => {}
             }
         }
         let trace = TraceContext::begin(&self.ids);

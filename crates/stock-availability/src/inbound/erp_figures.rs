@@ -274,7 +274,8 @@ impl FigureReader {
                 | Observed::Prices(_)
                 | Observed::Customer(_)
                 | Observed::CustomerGone(_)
-                | Observed::Document(_) => {}
+                | Observed::Document(_)
+                | Observed::Transfer(_) => {}
             }
         }
         // Waits for the disk: we remember the cursor, and would go on from it when the server had forgotten these figures.

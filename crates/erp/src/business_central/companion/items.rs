@@ -22,7 +22,7 @@ pub(super) fn page_of(flow: Flow) -> &'static str {
     match flow {
         Flow::Items => "itemVariants",
         Flow::Prices => "priceLines",
-        Flow::Stock | Flow::Customers | Flow::Documents => "stockFigures",
+        Flow::Stock | Flow::Customers | Flow::Documents | Flow::Transfers => "stockFigures",
     }
 }
 
@@ -38,7 +38,7 @@ impl Belongings {
         match flow {
             Flow::Items => Self::Variants(Own::read(raws, |row: &VariantRow| row.item_id)),
             Flow::Prices => Self::Prices(Own::read(raws, |row: &PriceRow| row.item_id)),
-            Flow::Stock | Flow::Customers | Flow::Documents => {
+            Flow::Stock | Flow::Customers | Flow::Documents | Flow::Transfers => {
                 Self::Figures(Own::read(raws, |row: &FigureRow| row.item_id))
             }
         }
@@ -169,7 +169,7 @@ impl CompanionLevel<'_> {
                     .boundary
                     .and_then(|boundary| u64::try_from(boundary).ok()),
             })),
-            Flow::Customers | Flow::Documents => None,
+            Flow::Customers | Flow::Documents | Flow::Transfers => None,
         }
     }
 }

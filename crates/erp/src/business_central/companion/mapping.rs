@@ -4,12 +4,13 @@
 use std::fmt::Display;
 
 use millrace_values::{
-    ChannelCode, Currency, CustomerNumber, LanguageTag, Percentage, PriceGroup, Quantity, Sku,
-    SystemId, Timestamp, UnitCode, UnitPrice, VariantCode,
+    ChannelCode, Currency, CustomerNumber, LanguageTag, Percentage, PriceGroup, Quantity,
+    ReservationNumber, Sku, SystemId, Timestamp, UnitCode, UnitPrice, VariantCode,
 };
 use uuid::Uuid;
 
 use super::rows::{CustomerRow, ItemRow, PriceRow, StatusEntry, VariantRow};
+use super::transfer_rows::TransferRow;
 use crate::business_central::language;
 use crate::business_central::odata::{day, member};
 use crate::document::{DocumentKind, DocumentLine, DocumentObserved, DocumentRef};
@@ -18,6 +19,7 @@ use crate::master::{
     VariantObserved,
 };
 use crate::party::Address;
+use crate::transfer::{TransferKey, TransferLineObserved, TransferObserved, TransferState};
 
 /// Why a record does not fit; never holds personal data.
 pub(crate) type Misfit = String;
@@ -41,6 +43,11 @@ pub(crate) fn time(text: &str) -> Result<Timestamp, Misfit> {
 /// Codes of BC are upper case, ours for channels lower.
 pub(crate) fn channel_out(channel: &ChannelCode) -> String {
     channel.as_str().to_uppercase()
+}
+
+/// BC writes no code as an empty one.
+pub(crate) fn code_out<T: Display>(code: Option<&T>) -> String {
+    code.map(ToString::to_string).unwrap_or_default()
 }
 
 pub(crate) fn channel_in(code: &str) -> Result<ChannelCode, Misfit> {
@@ -249,6 +256,40 @@ pub(crate) fn document(entry: &StatusEntry) -> Result<Option<DocumentObserved>, 
         carrier: carrier.clone(),
         tracking_number: entry.tracking_number.clone(),
     }))
+}
+
+/// A transfer as the page or the feed has it.
+pub(crate) fn transfer(row: &TransferRow) -> Result<TransferObserved, Misfit> {
+    let state = match row.state.as_str() {
+        "open" => TransferState::Open,
+        "posted" => TransferState::Posted,
+        "cancelled" => TransferState::Cancelled,
+        "returned" => TransferState::Returned,
+        _ => return Err("the transfer is in a state that is not known here".into()),
+    };
+    let mut lines = Vec::with_capacity(row.lines.len());
+    for line in &row.lines {
+        lines.push(TransferLineObserved {
+            line_number: line.line_number,
+            unit: UnitCode::parse_optional(&line.unit_of_measure_code).map_err(misfit)?,
+            requested: Quantity::new(line.quantity.0).map_err(misfit)?,
+            found: Quantity::new(line.found_quantity.0).map_err(misfit)?,
+        });
+    }
+    let number = |number: &str| (!number.is_empty()).then(|| number.to_owned());
+    Ok(TransferObserved {
+        key: TransferKey {
+            channel: channel_in(&row.channel_code)?,
+            number: ReservationNumber::parse(&row.reservation_number).map_err(misfit)?,
+        },
+        system_id: id(row.system_id)?,
+        state,
+        lines,
+        document_number: number(&row.transfer_document_number),
+        return_document_number: number(&row.return_document_number),
+        row_version: u64::try_from(row.system_row_version).ok(),
+        changed_at: time(&row.changed_at)?,
+    })
 }
 
 #[cfg(test)]

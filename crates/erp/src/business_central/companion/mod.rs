@@ -10,6 +10,8 @@ mod rows;
 mod shelf;
 mod stock_now;
 mod touched;
+mod transfer_rows;
+mod transfers;
 
 use std::sync::Arc;
 
@@ -78,8 +80,13 @@ impl CompanionLevel<'_> {
             At::Full { boundary, next } => {
                 self.full(flow, &place, *boundary, next.as_deref()).await
             }
-            At::Queue { after } if flow == Flow::Documents => self.status(&place, *after).await,
-            At::Queue { after } => self.queue(flow, &place, *after).await,
+            At::Queue { after } => match flow {
+                Flow::Documents => self.status(&place, *after).await,
+                Flow::Transfers => self.transfer_status(&place, *after).await,
+                Flow::Items | Flow::Prices | Flow::Stock | Flow::Customers => {
+                    self.queue(flow, &place, *after).await
+                }
+            },
             At::Sweep { .. } | At::Poll(_) => Err(resync("the companion was installed since")),
         }
     }
@@ -87,7 +94,7 @@ impl CompanionLevel<'_> {
     async fn begin(&self, flow: Flow) -> Result<Page, ErpError> {
         let info = discovery::info(self.http, self.company).await?;
         let at = match flow {
-            Flow::Documents => At::Queue {
+            Flow::Documents | Flow::Transfers => At::Queue {
                 after: info.oldest_cursor,
             },
             Flow::Items | Flow::Prices | Flow::Stock | Flow::Customers => At::Full {
@@ -103,6 +110,7 @@ impl CompanionLevel<'_> {
         );
         match flow {
             Flow::Documents => self.status(&place, info.oldest_cursor).await,
+            Flow::Transfers => self.transfer_status(&place, info.oldest_cursor).await,
             Flow::Items | Flow::Prices | Flow::Stock | Flow::Customers => {
                 self.full(flow, &place, info.boundary, None).await
             }
@@ -129,7 +137,7 @@ impl CompanionLevel<'_> {
                 .into_iter()
                 .map(observe_customer)
                 .collect(),
-            Flow::Items | Flow::Prices | Flow::Stock | Flow::Documents => {
+            Flow::Items | Flow::Prices | Flow::Stock | Flow::Documents | Flow::Transfers => {
                 let items = rows("item", "systemId", raws);
                 let belongings = self.belongings(&reader, flow, &items).await?;
                 self.observe(flow, items, belongings, &Touched::default())
@@ -211,7 +219,7 @@ impl CompanionLevel<'_> {
         let page = match flow {
             Flow::Items => "items",
             Flow::Customers => "customers",
-            Flow::Prices | Flow::Stock | Flow::Documents => {
+            Flow::Prices | Flow::Stock | Flow::Documents | Flow::Transfers => {
                 return Err(ErpError::Unsupported("list the ids of this flow"));
             }
         };

@@ -4,6 +4,7 @@ use millrace_values::{
     Amount, ChannelCode, Currency, CustomerNumber, Decimal, OrderNumber, Timestamp,
 };
 use serde::Serialize;
+use url::Url;
 use uuid::Uuid;
 
 use super::rows::{
@@ -19,7 +20,8 @@ use crate::business_central::problem::Failure;
 use crate::document::{DocumentKind, DocumentRef, NewOrder, PlacedOrder};
 use crate::party::{Address, CustomerCreated, NewCustomer};
 
-const ALREADY_THERE: u16 = 200;
+/// Status of an answer about what an earlier request made.
+pub(super) const ALREADY_THERE: u16 = 200;
 
 impl CompanionLevel<'_> {
     pub async fn create_customer(
@@ -28,7 +30,9 @@ impl CompanionLevel<'_> {
     ) -> Result<CustomerCreated, ErpError> {
         let reference = format!("{}/{}", customer.channel, customer.shop_customer_number);
         let row = new_customer(customer, reference.clone());
-        let answer = self.write("customers", &row, || reference.clone()).await?;
+        let answer = self
+            .write(self.url("customers"), &row, || reference.clone())
+            .await?;
         // What was created cannot be told from what was not, unless the answer can be read.
         let created: CustomerRow = answer.json().map_err(|_| ErpError::Unknown)?;
         let unreadable = |reason: String| ErpError::Unreadable(format!("customer: {reason}"));
@@ -44,7 +48,7 @@ impl CompanionLevel<'_> {
     pub async fn place_order(&self, order: &NewOrder) -> Result<PlacedOrder, ErpError> {
         let row = new_order(order);
         let answer = self
-            .write("orderBuffer", &row, || {
+            .write(self.url("orderBuffer"), &row, || {
                 format!("{}/{}", order.channel, order.number)
             })
             .await?;
@@ -101,9 +105,10 @@ impl CompanionLevel<'_> {
         }
     }
 
-    async fn write(
+    /// Stores a row once under its unique key.
+    pub(super) async fn write(
         &self,
-        page: &str,
+        url: Url,
         row: &impl Serialize,
         key: impl FnOnce() -> String,
     ) -> Result<Answer, ErpError> {
@@ -111,7 +116,7 @@ impl CompanionLevel<'_> {
             serde_json::to_string(row).map_err(|error| ErpError::Unreadable(error.to_string()))?;
         match self
             .http
-            .send(&Call::post(self.url(page), Priority::Order, body))
+            .send(&Call::post(url, Priority::Order, body))
             .await
         {
             Ok(answer) => Ok(answer),
@@ -222,21 +227,9 @@ fn new_order(order: &NewOrder) -> NewOrderRow {
         line_number: line.line_number,
         line_type: "Item",
         object_number: line.item.to_string(),
-        variant_code: line
-            .variant
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
-        location_code: line
-            .location
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
-        unit_of_measure_code: line
-            .unit
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
+        variant_code: mapping::code_out(line.variant.as_ref()),
+        location_code: mapping::code_out(line.location.as_ref()),
+        unit_of_measure_code: mapping::code_out(line.unit.as_ref()),
         quantity: Exact(line.quantity.value()),
         unit_price: Exact(line.unit_price.value()),
         discount_amount: Exact(line.discount.value()),

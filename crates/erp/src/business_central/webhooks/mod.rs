@@ -18,12 +18,13 @@ use crate::Flow;
 pub use self::receiver::{Receiver, receiver};
 pub(crate) use self::subscriptions::client_state;
 
-const FLOWS: [Flow; 5] = [
+const FLOWS: [Flow; 6] = [
     Flow::Items,
     Flow::Prices,
     Flow::Stock,
     Flow::Customers,
     Flow::Documents,
+    Flow::Transfers,
 ];
 
 /// One counter per flow; it moves when something hints that the flow has news.
