@@ -2,6 +2,7 @@
 
 mod cloud_events;
 mod contract;
+mod deleted_topics;
 mod handler;
 mod held;
 mod kafka;
