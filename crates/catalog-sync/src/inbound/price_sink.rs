@@ -34,8 +34,10 @@ impl Sink for PriceSink {
         Some(item_sink::name(&self.recorder.erp))
     }
 
-    async fn begin_full_read(&self) -> Result<(), SinkError> {
-        Ok(self.catalog.forget_snapshot(&self.recorder.erp).await?)
+    async fn begin_full_read(&self, lease: &LeaseEpoch) -> Result<(), SinkError> {
+        self.catalog
+            .forget_snapshot(&self.recorder.erp, lease)
+            .await
     }
 
     async fn take(&self, page: &Page, lease: &LeaseEpoch) -> Result<(), SinkError> {
@@ -68,7 +70,7 @@ impl Sink for PriceSink {
         self.record(seen, lease).await?;
         if page.snapshot {
             self.catalog
-                .seen_in_snapshot(&self.recorder.erp, &shown)
+                .seen_in_snapshot(&self.recorder.erp, &shown, lease)
                 .await?;
         }
         let (database, erp) = (&self.catalog.0, &self.recorder.erp);
