@@ -69,8 +69,9 @@ impl Sink for PriceSink {
         }
         self.record(seen, lease).await?;
         if page.snapshot {
+            let (erp, nameless) = (&self.recorder.erp, unreadable::nameless(&page.observations));
             self.catalog
-                .seen_in_snapshot(&self.recorder.erp, &shown, lease)
+                .seen_in_snapshot(erp, &shown, nameless, lease)
                 .await?;
         }
         let (database, erp) = (&self.catalog.0, &self.recorder.erp);
@@ -86,10 +87,13 @@ impl Sink for PriceSink {
         {
             return Err(SinkError::Behind);
         }
-        let gone = self
-            .catalog
-            .priced_but_not_in_snapshot(&self.recorder.erp)
-            .await?;
+        let (database, erp) = (&self.catalog.0, &self.recorder.erp);
+        let nameless = self.catalog.nameless_in_snapshot(erp).await?;
+        unreadable::full_read_ended(database, erp, Flow::Prices, nameless).await?;
+        if nameless {
+            return Ok(());
+        }
+        let gone = self.catalog.priced_but_not_in_snapshot(erp).await?;
         if gone.is_empty() {
             return Ok(());
         }

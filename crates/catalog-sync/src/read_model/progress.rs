@@ -7,6 +7,9 @@ use millrace_values::{ErpCode, SystemId};
 
 use crate::read_model::Catalog;
 
+/// Stands where an item's system id would.
+const NAMELESS: &str = "";
+
 impl Catalog {
     /// A full read of the prices begins: what one before has shown is void.
     pub(crate) async fn forget_snapshot(
@@ -23,23 +26,36 @@ impl Catalog {
         Ok(tx.commit().await?)
     }
 
-    /// A full read has shown prices of these items.
+    /// A full read has shown prices of these items, and perhaps some of which nobody knows whose they are.
     pub(crate) async fn seen_in_snapshot(
         &self,
         erp: &ErpCode,
         items: &[SystemId],
+        nameless: bool,
         lease: &LeaseEpoch,
     ) -> Result<(), SinkError> {
         let mut tx = self.fenced(lease).await?;
-        for item in items {
+        let items = items.iter().map(ToString::to_string);
+        for item in items.chain(nameless.then(|| NAMELESS.to_owned())) {
             sqlx::query("INSERT INTO priced_in_snapshot (erp, system_id) VALUES ($1, $2) ON CONFLICT DO NOTHING")
                 .bind(erp.as_str())
-                .bind(item.to_string())
+                .bind(item)
                 .execute(&mut *tx)
                 .await
                 .map_err(StoreError::from)?;
         }
         Ok(tx.commit().await?)
+    }
+
+    /// Whether the full read has shown prices of which nobody knows whose they are.
+    pub(crate) async fn nameless_in_snapshot(&self, erp: &ErpCode) -> Result<bool, StoreError> {
+        let sql = "SELECT erp FROM priced_in_snapshot WHERE erp = $1 AND system_id = $2";
+        let found: Option<(String,)> = sqlx::query_as(sql)
+            .bind(erp.as_str())
+            .bind(NAMELESS)
+            .fetch_optional(self.0.pool())
+            .await?;
+        Ok(found.is_some())
     }
 
     async fn fenced(&self, lease: &LeaseEpoch) -> Result<Tx, SinkError> {
@@ -89,12 +105,15 @@ mod tests {
         let (old, new) = (take("old").await, take("new").await);
         let erp = ErpCode::parse("bc-main").unwrap();
         let item = SystemId(database.new_id());
-        catalog.seen_in_snapshot(&erp, &[item], &new).await.unwrap();
+        catalog
+            .seen_in_snapshot(&erp, &[item], false, &new)
+            .await
+            .unwrap();
 
         let stale = [
             catalog.forget_snapshot(&erp, &old).await,
             catalog
-                .seen_in_snapshot(&erp, &[SystemId(database.new_id())], &old)
+                .seen_in_snapshot(&erp, &[SystemId(database.new_id())], true, &old)
                 .await,
         ];
         assert!(

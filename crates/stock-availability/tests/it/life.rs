@@ -1,6 +1,7 @@
 //! Starting again, standing by, and a world that is away.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use millrace_contract::stock::v1 as wire;
@@ -266,6 +267,68 @@ async fn figures_that_cannot_be_read_in_a_full_read_are_not_taken_for_gone() {
     assert!(after.known);
     assert_eq!(after.available, before.available);
     service.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_read_with_figures_of_nobody_deletes_none_until_one_is_clean() {
+    let simulator = simulator().await;
+    let erp = Spoiled::new(adapter(&simulator));
+    erp.mend(true);
+    let (database, bus) = (
+        database("sqlite::memory:").await,
+        Arc::new(EmbeddedBus::new()),
+    );
+    let service = start(erp.clone(), database, bus, quick()).await;
+    service.ready().await;
+    let office = async |act: &str, body| simulator.office(act, body).await.unwrap();
+    office("backup", json!({})).await;
+    let lost = json!({ "number": "LOST-1", "name": "Lost", "unitPrice": 5 });
+    office("create-item", lost).await;
+    let moved = json!({ "item": "LOST-1", "quantity": 4, "location": "MAIN" });
+    office("move-stock", moved).await;
+    let client = service.client(Some(SHOP)).await;
+    let known = async || {
+        let mut client = client.clone();
+        get(&mut client, "LOST-1", "", wire::Source::Index)
+            .await
+            .known
+    };
+    until(PATIENCE, "LOST-1 is known", async || {
+        known().await.then_some(())
+    })
+    .await;
+
+    erp.nameless.store(true, Ordering::Relaxed);
+    erp.mend(false);
+    office("restore", json!({})).await;
+    until(PATIENCE, "it is told", async || {
+        is_told(&service).await.then_some(())
+    })
+    .await;
+    let figures: (i64,) = sqlx::query_as("SELECT COUNT(*) FROM erp_figures")
+        .fetch_one(service.database.pool())
+        .await
+        .unwrap();
+    assert!(figures.0 > 1 && known().await);
+
+    erp.mend(true);
+    office("restore", json!({})).await;
+    until(PATIENCE, "LOST-1 is gone", async || {
+        (!known().await).then_some(())
+    })
+    .await;
+    assert!(!is_told(&service).await);
+    service.stop().await;
+}
+
+/// Whether the last full read is kept among what cannot be read.
+async fn is_told(service: &Running) -> bool {
+    let found: Option<(i64,)> =
+        sqlx::query_as("SELECT id FROM erp_unreadable WHERE flow = 'stock' AND system_id = '' AND entity = 'full read'")
+            .fetch_optional(service.database.pool())
+            .await
+            .unwrap();
+    found.is_some()
 }
 
 async fn is_kept(service: &Running, item: uuid::Uuid) -> bool {
