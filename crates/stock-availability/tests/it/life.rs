@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millrace_contract::stock::v1 as wire;
 use millrace_erp_simulator::faults::{Kind, Rule};
-use millrace_event_bus::EmbeddedBus;
+use millrace_event_bus::{EmbeddedBus, KafkaBus, KafkaSettings};
 use millrace_stock_availability::Config;
 use millrace_test_rig::until;
 use serde_json::json;
@@ -203,6 +203,26 @@ async fn after_a_restore_the_figures_are_those_of_the_backup() {
     )
     .await;
     world.eventually("KEPT-1", "", Some(4)).await;
+}
+
+#[tokio::test]
+async fn while_kafka_is_away_the_index_says_that_it_waits_for_it() {
+    let simulator = simulator().await;
+    // Nobody listens there.
+    let nobody = format!("127.0.0.1:{}", millrace_test_rig::free_port().unwrap());
+    let bus = KafkaBus::new(KafkaSettings::new(nobody, "alone."), "this process").unwrap();
+    let database = database("sqlite::memory:").await;
+    let service = start(adapter(&simulator), database, Arc::new(bus), quick()).await;
+    until(PATIENCE, "it says what it waits for", async || {
+        let report = serde_json::to_value(service.health.report()).unwrap();
+        let trouble = &report["components"]["stock-availability.index"]["trouble"];
+        let why = trouble.as_str().unwrap_or_default();
+        why.starts_with("waits for the inventories: could not reach kafka")
+            .then_some(())
+    })
+    .await;
+    assert!(!service.health.report().ready);
+    service.stop().await;
 }
 
 #[tokio::test]
