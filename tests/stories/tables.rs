@@ -22,6 +22,43 @@ impl Tables {
         sqlx::query_scalar(sql).fetch_one(&self.0).await.unwrap()
     }
 
+    /// Keeps all of a service's tables as they are now, for [`Self::restore`].
+    pub async fn back_up(&self, schema: &str) {
+        let mut script = "CREATE SCHEMA backup;".to_owned();
+        for table in self.tables_of(schema).await {
+            script += &format!("CREATE TABLE backup.{table} AS TABLE {schema}.{table};");
+        }
+        self.run(script).await;
+    }
+
+    /// Makes a service's tables what they were at [`Self::back_up`].
+    pub async fn restore(&self, schema: &str) {
+        let tables = self.tables_of(schema).await;
+        let all: Vec<String> = tables
+            .iter()
+            .map(|table| format!("{schema}.{table}"))
+            .collect();
+        let mut script = format!("TRUNCATE {};", all.join(", "));
+        for table in tables {
+            script += &format!(
+                "INSERT INTO {schema}.{table} OVERRIDING SYSTEM VALUE TABLE backup.{table};"
+            );
+        }
+        self.run(script).await;
+    }
+
+    async fn tables_of(&self, schema: &str) -> Vec<String> {
+        let sql = "SELECT tablename::text FROM pg_tables WHERE schemaname = $1";
+        let tables = sqlx::query_scalar(sql).bind(schema).fetch_all(&self.0);
+        tables.await.unwrap()
+    }
+
+    /// In one transaction.
+    async fn run(&self, script: String) {
+        let script = sqlx::raw_sql(sqlx::AssertSqlSafe(script));
+        script.execute(&self.0).await.unwrap();
+    }
+
     /// Everything about how far each service has come, a line per fact.
     pub async fn standing(&self) -> String {
         let schemas = [

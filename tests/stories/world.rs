@@ -152,18 +152,22 @@ impl World {
     }
 
     pub fn migrate(&self, environment: &[(String, String)]) {
+        self.runs(&["migrate"], environment);
+    }
+
+    /// The binary with these arguments, to its good end; answers what it printed.
+    pub fn runs(&self, arguments: &[&str], environment: &[(String, String)]) -> String {
         let environment = [&self.common, environment].concat();
-        let mut command = millrace(&self.settings(), &["migrate"], &environment);
-        let output = command
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null())
+        let output = millrace(&self.settings(), arguments, &environment)
+            .stdin(Stdio::null())
             .output()
             .unwrap();
         assert!(
             output.status.success(),
-            "migrate failed: {}",
+            "{arguments:?} failed: {}",
             String::from_utf8_lossy(&output.stderr)
         );
+        String::from_utf8(output.stdout).unwrap()
     }
 
     pub fn add_services(&mut self, services: &[&str]) {

@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use millrace_erp::{Cursor, Erp, ErpError, Flow, Page};
 use millrace_event_store::{
-    Database, EventLog, Held, LeaseEpoch, Post, StoreError, load_cursor, save_cursor, while_holding,
+    Database, EventLog, Held, LeaseEpoch, Post, StoreError, load_cursor, save_cursor, still_held,
+    while_holding,
 };
 use millrace_service_kit::health::{Component, chain};
 use millrace_service_kit::retry::Backoff;
@@ -37,7 +38,7 @@ pub trait Sink: Send + Sync {
     }
 
     /// A full read begins, or begins again: what was noted of one before is void.
-    async fn begin_full_read(&self) -> Result<(), SinkError> {
+    async fn begin_full_read(&self, _lease: &LeaseEpoch) -> Result<(), SinkError> {
         Ok(())
     }
 
@@ -250,7 +251,7 @@ impl Reader {
         place: &mut Place,
     ) -> Result<bool, StepError> {
         if place.cursor.is_none() {
-            sink.begin_full_read().await?;
+            sink.begin_full_read(lease).await?;
         }
         let page = match self.erp.read(self.flow, place.cursor.as_ref()).await {
             // Asked for from the start already, it is a trouble like any other.
@@ -259,7 +260,7 @@ impl Reader {
                     flow = self.name,
                     reason, "the erp asks for a full read of {}", self.name
                 );
-                self.write(&self.name, "").await?;
+                self.write(&self.name, "", lease).await?;
                 place.cursor = None;
                 place.unwritten = false;
                 return Ok(true);
@@ -273,7 +274,7 @@ impl Reader {
             sink.end_full_read(lease).await?;
             self.compare(sink, lease, place).await?;
         }
-        self.move_on(&page, place).await?;
+        self.move_on(&page, lease, place).await?;
         if !page.more && !page.snapshot && self.comparison_is_due(place) {
             self.compare(sink, lease, place).await?;
         }
@@ -281,7 +282,12 @@ impl Reader {
     }
 
     /// What the page meant is written: the cursor may pass it.
-    async fn move_on(&self, page: &Page, place: &mut Place) -> Result<(), StoreError> {
+    async fn move_on(
+        &self,
+        page: &Page,
+        lease: &LeaseEpoch,
+        place: &mut Place,
+    ) -> Result<(), SinkError> {
         let unwritten = place.unwritten || place.cursor.as_ref() != Some(&page.next);
         let now = self.clock.now();
         let worth_it = place.cursor.is_none()
@@ -289,7 +295,7 @@ impl Reader {
             || place.snapshot
             || now.duration_since(place.written_at) >= WRITE_EVERY;
         if unwritten && worth_it {
-            self.write(&self.name, &page.next.0).await?;
+            self.write(&self.name, &page.next.0, lease).await?;
             place.written_at = now;
         }
         place.unwritten = unwritten && !worth_it;
@@ -309,7 +315,8 @@ impl Reader {
             sink.compare(there, lease).await?;
         }
         let now = self.clock.now();
-        self.write(&compared(&self.name), &now.to_string()).await?;
+        self.write(&compared(&self.name), &now.to_string(), lease)
+            .await?;
         place.compared = Some(now);
         Ok(())
     }
@@ -325,10 +332,14 @@ impl Reader {
         age >= SignedDuration::try_from(every).unwrap_or(SignedDuration::MAX)
     }
 
-    async fn write(&self, name: &str, cursor: &str) -> Result<(), StoreError> {
+    async fn write(&self, name: &str, cursor: &str, lease: &LeaseEpoch) -> Result<(), SinkError> {
         let mut tx = self.database.begin_derived().await?;
+        // Who was replaced and wakes up late would end his successor's full read with his own cursor.
+        if !still_held(&mut tx, lease).await? {
+            return Err(SinkError::Superseded);
+        }
         save_cursor(&mut tx, name, cursor).await?;
-        tx.commit().await
+        Ok(tx.commit().await?)
     }
 }
 

@@ -104,6 +104,7 @@ mod writer;
 
 pub use database::{
     Database, DatabaseSettings, Dialect, Migrations, Pending, Tx, load_cursor, save_cursor,
+    still_held,
 };
 pub use decider::{Decider, Given, Then, given};
 pub use event::{Cause, NewEvent, Position, Recorded};

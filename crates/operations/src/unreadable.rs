@@ -37,6 +37,9 @@ struct News<'a> {
     reason: &'a str,
 }
 
+/// What is kept of a full read that had records without a system id among those that cannot be read.
+const FULL_READ: &str = "full read";
+
 fn word(flow: Flow) -> &'static str {
     match flow {
         Flow::Items => "items",
@@ -114,6 +117,52 @@ pub async fn note(
             "a record of {flow} of erp {erp} cannot be read: {reason}"
         );
     }
+    Ok(())
+}
+
+/// Whether one of `observations` cannot be read and does not say which record it is: who looks for what is gone cannot know that it is
+/// not this one.
+#[must_use]
+pub fn nameless(observations: &[Observed]) -> bool {
+    observations.iter().any(|observed| {
+        matches!(
+            observed,
+            Observed::Unreadable {
+                system_id: None,
+                ..
+            }
+        )
+    })
+}
+
+/// A full read has ended, with `nameless` records in it or without. With them nothing is taken for gone, and that is kept among what
+/// cannot be read until a full read has none; then those of before are of the past. Repeats come.
+///
+/// # Errors
+/// The database is away.
+pub async fn full_read_ended(
+    database: &Database,
+    erp: &ErpCode,
+    flow: Flow,
+    nameless: bool,
+) -> Result<(), StoreError> {
+    let nobody = String::new();
+    if !nameless {
+        let known = of_flow(database, erp, flow).await?;
+        return match known.keys().any(|(_, system_id)| system_id.is_empty()) {
+            true => keep(database, erp, flow, &[], &HashSet::from([&nobody])).await,
+            false => Ok(()),
+        };
+    }
+    let reason = "a record cannot be read and has no system id: nothing is taken for gone before a full read without such records";
+    let news = News {
+        entity: FULL_READ,
+        system_id: nobody.clone(),
+        reason,
+    };
+    keep(database, erp, flow, &[news], &HashSet::new()).await?;
+    let flow = word(flow);
+    warn!(%erp, flow, "the full read of {flow} of erp {erp} shows nobody what is gone: {reason}");
     Ok(())
 }
 

@@ -163,6 +163,7 @@ impl Service {
             freshness: self.freshness.clone(),
             deducting: Mirror::deducting(&self.ports.channels),
             component: self.components.index.clone(),
+            known: AtomicBool::new(false),
             unreadable: self.counts.unreadable.clone(),
             ids: self.ports.ids.clone(),
         };

@@ -34,8 +34,10 @@ impl Sink for PriceSink {
         Some(item_sink::name(&self.recorder.erp))
     }
 
-    async fn begin_full_read(&self) -> Result<(), SinkError> {
-        Ok(self.catalog.forget_snapshot(&self.recorder.erp).await?)
+    async fn begin_full_read(&self, lease: &LeaseEpoch) -> Result<(), SinkError> {
+        self.catalog
+            .forget_snapshot(&self.recorder.erp, lease)
+            .await
     }
 
     async fn take(&self, page: &Page, lease: &LeaseEpoch) -> Result<(), SinkError> {
@@ -68,8 +70,9 @@ impl Sink for PriceSink {
         }
         self.record(seen, lease).await?;
         if page.snapshot {
+            let (erp, nameless) = (&self.recorder.erp, unreadable::nameless(&page.observations));
             self.catalog
-                .seen_in_snapshot(&self.recorder.erp, &shown)
+                .seen_in_snapshot(erp, &shown, nameless, lease)
                 .await?;
         }
         let (database, erp) = (&self.catalog.0, &self.recorder.erp);
@@ -85,10 +88,13 @@ impl Sink for PriceSink {
         {
             return Err(SinkError::Behind);
         }
-        let gone = self
-            .catalog
-            .priced_but_not_in_snapshot(&self.recorder.erp)
-            .await?;
+        let (database, erp) = (&self.catalog.0, &self.recorder.erp);
+        let nameless = self.catalog.nameless_in_snapshot(erp).await?;
+        unreadable::full_read_ended(database, erp, Flow::Prices, nameless).await?;
+        if nameless {
+            return Ok(());
+        }
+        let gone = self.catalog.priced_but_not_in_snapshot(erp).await?;
         if gone.is_empty() {
             return Ok(());
         }

@@ -8,11 +8,12 @@ use millrace_catalog_sync::Config;
 use millrace_contract::items::v1::ItemChanged;
 use millrace_contract::prices::v1::PriceChanged;
 use millrace_erp::{ErpError, Flow, Observed};
+use millrace_event_store::Database;
 use prost::Message;
 
-use crate::harness::{database, start, start_with};
+use crate::harness::{PATIENCE, database, start, start_with};
 use crate::records::{prices, variant};
-use crate::scripted_erp::{ScriptedErp, id, item};
+use crate::scripted_erp::{NAMELESS, ScriptedErp, id, item};
 
 /// Nothing in these tests may wait for the poll.
 const NEVER: Duration = Duration::from_secs(3_600);
@@ -225,6 +226,60 @@ async fn prices_that_cannot_be_read_in_a_full_read_are_not_taken_for_gone() {
     let item = id(1).to_string();
     assert!(gone.iter().all(|price| !price.event.key.contains(&item)));
     running.stop().await;
+}
+
+#[tokio::test]
+async fn prices_without_an_item_in_a_full_read_leave_all_prices_until_one_is_clean() {
+    let erp = erp_with(3);
+    let running = start(erp.clone(), database().await).await;
+    running.ready().await;
+    running.until_told("PriceChanged", 6).await;
+    let database = running.stop().await;
+    erp.has(Observed::Unreadable {
+        entity: "prices",
+        system_id: None,
+        reason: "the item is missing".into(),
+    });
+    erp.loses(id(2));
+    erp.has(Observed::Item(item(2)));
+    read_all_prices_again(&database).await;
+    let running = start(erp.clone(), database).await;
+    millrace_test_rig::until(PATIENCE, "it is told", async || {
+        unreadable(&running.database)
+            .await
+            .contains(&"full read".to_owned())
+            .then_some(())
+    })
+    .await;
+    running.ready().await;
+    assert!(running.told("PriceDeleted").await.is_empty());
+    let database = running.stop().await;
+
+    erp.loses(id(NAMELESS));
+    read_all_prices_again(&database).await;
+    let running = start(erp.clone(), database).await;
+    let gone = running.until_told("PriceDeleted", 2).await;
+    assert_eq!(gone.len(), 2, "those of item 2, once");
+    let item = id(2).to_string();
+    assert!(gone.iter().all(|price| price.event.key.contains(&item)));
+    assert!(unreadable(&running.database).await.is_empty());
+    running.stop().await;
+}
+
+async fn read_all_prices_again(database: &Database) {
+    sqlx::query("UPDATE cursors SET cursor = '' WHERE name = 'prices/bc-main'")
+        .execute(database.pool())
+        .await
+        .unwrap();
+}
+
+/// What kinds of records are kept because they cannot be read.
+async fn unreadable(database: &Database) -> Vec<String> {
+    let rows: Vec<(String,)> = sqlx::query_as("SELECT entity FROM erp_unreadable")
+        .fetch_all(database.pool())
+        .await
+        .unwrap();
+    rows.into_iter().map(|(entity,)| entity).collect()
 }
 
 fn erp_with(count: u32) -> Arc<ScriptedErp> {

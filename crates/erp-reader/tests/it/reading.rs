@@ -207,3 +207,21 @@ async fn a_flow_that_goes_after_another_waits_for_its_first_full_read() {
     first.stop().await;
     after.stop().await;
 }
+
+#[tokio::test]
+async fn a_reader_that_was_replaced_does_not_move_the_cursor() {
+    let world = World::new(5).await;
+    let sink = Arc::new(Notebook::default());
+    let reading = world.reads_items(&sink);
+    reading.ready().await;
+    sqlx::query("UPDATE leases SET epoch = epoch + 1")
+        .execute(world.database.pool())
+        .await
+        .unwrap();
+    // Late enough for a cursor to be written.
+    world.clock.advance(SignedDuration::from_secs(60));
+    world.tells(6);
+    // Its successor finds the cursor as it was, and reads the window again.
+    sink.until_noted("6", 2).await;
+    reading.stop().await;
+}

@@ -18,6 +18,8 @@ use millrace_erp::{Capabilities, Cursor, Erp, ErpError, Flow, Observed, Page};
 use millrace_values::{ChannelCode, ErpCode, OrderNumber, Sku, SystemId, Timestamp, UnitCode};
 use tokio::sync::watch;
 
+/// Under this number stand prices of which nobody knows whose they are.
+pub const NAMELESS: u32 = 999;
 /// Records per page.
 const PAGE: usize = 3;
 
@@ -58,9 +60,13 @@ impl ScriptedErp {
             Observed::Prices(prices) => world.prices.insert(prices.item, observed),
             Observed::Unreadable {
                 entity: "prices",
-                system_id: Some(item),
+                system_id,
                 ..
-            } => world.prices.insert(*item, observed),
+            } => {
+                // One without a name stands at the end.
+                let at = system_id.unwrap_or(id(NAMELESS));
+                world.prices.insert(at, observed)
+            }
             other => panic!("there are items and prices only, no {other:?}"),
         };
     }

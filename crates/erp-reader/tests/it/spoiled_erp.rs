@@ -20,6 +20,8 @@ use tokio::sync::watch;
 pub struct Spoiled {
     erp: Arc<dyn Erp>,
     mended: AtomicBool,
+    /// Whether what cannot be read does not even say whose it is.
+    pub nameless: AtomicBool,
 }
 
 impl Spoiled {
@@ -27,6 +29,7 @@ impl Spoiled {
         Arc::new(Self {
             erp,
             mended: AtomicBool::new(false),
+            nameless: AtomicBool::new(false),
         })
     }
 
@@ -36,7 +39,7 @@ impl Spoiled {
     }
 }
 
-fn spoil(observed: &mut Observed) {
+fn spoil(observed: &mut Observed, nameless: bool) {
     let (entity, system_id) = match observed {
         Observed::Customer(seen) => ("customer", seen.system_id),
         Observed::Stock(seen) => ("stock", seen.item),
@@ -44,7 +47,7 @@ fn spoil(observed: &mut Observed) {
     };
     *observed = Observed::Unreadable {
         entity,
-        system_id: Some(system_id),
+        system_id: (!nameless).then_some(system_id),
         reason: "it is spoiled".into(),
     };
 }
@@ -62,6 +65,8 @@ impl Erp for Spoiled {
     async fn read(&self, flow: Flow, cursor: Option<&Cursor>) -> Result<Page, ErpError> {
         let mut page = self.erp.read(flow, cursor).await?;
         if !self.mended.load(Ordering::Relaxed) {
+            let nameless = self.nameless.load(Ordering::Relaxed);
+            let spoil = |observed| spoil(observed, nameless);
             page.observations.iter_mut().for_each(spoil);
         }
         Ok(page)

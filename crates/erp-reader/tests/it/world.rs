@@ -228,7 +228,7 @@ impl Sink for Notebook {
         self.goes_after.clone()
     }
 
-    async fn begin_full_read(&self) -> Result<(), SinkError> {
+    async fn begin_full_read(&self, _: &LeaseEpoch) -> Result<(), SinkError> {
         self.note("begin".to_owned()).await
     }
 

@@ -197,14 +197,21 @@ type DueRow = (
     Option<Vec<u8>>,
 );
 
-/// What may be tried again now, oldest first, after the entry `after`.
+/// What may be tried again now.
+pub(super) struct DuePage {
+    pub due: Vec<Due>,
+    /// The entry to go on after, if there may be more.
+    pub next: Option<i64>,
+}
+
+/// What may be tried again now, oldest first, after the entry `after`. Entries of a topic that this binary does not know are passed over.
 pub(super) async fn due(
     database: &Database,
     consumer: &str,
     now: Timestamp,
     after: i64,
     limit: i64,
-) -> Result<Vec<Due>, StoreError> {
+) -> Result<DuePage, StoreError> {
     let rows: Vec<DueRow> = sqlx::query_as(include_str!("sql/due.sql"))
         .bind(consumer)
         .bind(now.as_microsecond())
@@ -212,6 +219,11 @@ pub(super) async fn due(
         .bind(limit)
         .fetch_all(database.pool())
         .await?;
+    // Rows are counted, not what is left of them: a page of which nothing is left has others behind it.
+    let next = match i64::try_from(rows.len()) {
+        Ok(count) if count < limit => None,
+        _ => rows.last().map(|row| row.0),
+    };
     let due = rows.into_iter().filter_map(
         |(
             id,
@@ -246,7 +258,10 @@ pub(super) async fn due(
             })
         },
     );
-    Ok(due.collect())
+    Ok(DuePage {
+        due: due.collect(),
+        next,
+    })
 }
 
 /// Takes the entry for this transaction; `false`: it is gone or was changed meanwhile.

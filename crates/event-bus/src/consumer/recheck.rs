@@ -64,10 +64,9 @@ impl Worker {
             self.bench.database.clock().now(),
         );
         let after = std::mem::take(&mut self.rechecked_to);
-        let due = held::due(&self.bench.database, &consumer, now, after, DUE_AT_ONCE).await?;
-        let full = due.len() == usize::try_from(DUE_AT_ONCE).unwrap_or(usize::MAX);
-        let last = due.last().map_or(0, |last| last.id);
-        let mine: Vec<Due> = due
+        let page = held::due(&self.bench.database, &consumer, now, after, DUE_AT_ONCE).await?;
+        let mine: Vec<Due> = page
+            .due
             .into_iter()
             .filter(|due| self.own.contains_key(&due.partition))
             .collect();
@@ -85,7 +84,7 @@ impl Worker {
             // Something behind a record just done may be tried as well, perhaps with a smaller id: from the beginning.
             return Ok(true);
         }
-        if full {
+        if let Some(last) = page.next {
             self.rechecked_to = last;
             return Ok(true);
         }

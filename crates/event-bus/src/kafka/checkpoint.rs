@@ -1,6 +1,7 @@
 //! Where a relay has come to: the last record of a small compacted topic of its own, written in the transaction that published
 //! what it speaks of. It is read after the relay has fenced its predecessor, so it cannot move any more.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -30,6 +31,73 @@ pub(super) struct Checkpoint {
     /// Which event that was: a log that has another one there was restored to an earlier point. Missing at the beginning.
     #[serde(default)]
     pub last: Option<Uuid>,
+    /// By short name the topics that were published to, and where they ended when they were looked at last.
+    #[serde(default)]
+    pub topics: BTreeMap<String, i64>,
+    /// What is published once more, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<Again>,
+}
+
+/// Some topics were lost: up to a position only they are published to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Again {
+    pub topics: BTreeSet<String>,
+    pub up_to: u64,
+}
+
+impl Checkpoint {
+    /// After everything up to `position` was published, to the topics `entered` among others.
+    pub(super) fn moved(
+        &self,
+        position: u64,
+        last: Option<Uuid>,
+        entered: &BTreeSet<&'static str>,
+    ) -> Self {
+        let mut next = self.clone();
+        (next.position, next.last) = (position, last);
+        for &topic in entered {
+            next.topics.entry(topic.to_owned()).or_default();
+        }
+        next.again.take_if(|again| again.up_to <= position);
+        next
+    }
+
+    /// Which topics end before the place where they ended, or hold nothing although they were published to.
+    pub(super) fn lost(&self, ends: &BTreeMap<String, i64>) -> BTreeSet<String> {
+        let lost = ends.iter().filter(|(topic, end)| {
+            **end == 0 || self.topics.get(*topic).is_some_and(|before| *end < before)
+        });
+        lost.map(|(topic, _)| topic.clone()).collect()
+    }
+
+    /// From the log's beginning, for the topics `lost` and those that were being filled again already.
+    pub(super) fn filling_again(&self, lost: BTreeSet<String>) -> Self {
+        let mut topics = self.topics.clone();
+        topics.retain(|topic, _| !lost.contains(topic));
+        let mut again = Again {
+            topics: lost,
+            up_to: self.position,
+        };
+        if let Some(before) = &self.again {
+            again.topics.extend(before.topics.iter().cloned());
+            again.up_to = again.up_to.max(before.up_to);
+        }
+        Self {
+            position: 0,
+            last: None,
+            topics,
+            again: Some(again),
+            ..self.clone()
+        }
+    }
+
+    /// Whether `topic` lacks its event at `position`.
+    pub(super) fn wants(&self, position: u64, topic: &str) -> bool {
+        self.again
+            .as_ref()
+            .is_none_or(|again| position > again.up_to || again.topics.contains(topic))
+    }
 }
 
 /// Name of the relay: its transactional id, and after the prefix its checkpoint's topic.
@@ -107,5 +175,66 @@ fn last(reader: &BaseConsumer<Quiet>) -> Result<Option<Checkpoint>, KafkaError> 
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(position: u64, topics: &[(&str, i64)]) -> Checkpoint {
+        Checkpoint {
+            log: "source".to_owned(),
+            epoch: Uuid::nil(),
+            shard: 0,
+            position,
+            last: None,
+            topics: ends(topics),
+            again: None,
+        }
+    }
+
+    fn ends(topics: &[(&str, i64)]) -> BTreeMap<String, i64> {
+        let named = topics.iter().map(|(name, end)| ((*name).to_owned(), *end));
+        named.collect()
+    }
+
+    fn names(topics: &[&str]) -> BTreeSet<String> {
+        topics.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_topic_is_lost_when_it_holds_nothing_or_less_than_before() {
+        let checkpoint = at(9, &[("items", 5), ("prices", 0), ("releases", 7)]);
+        let now = ends(&[("items", 5), ("prices", 0), ("releases", 3)]);
+        assert_eq!(checkpoint.lost(&now), names(&["prices", "releases"]));
+    }
+
+    #[test]
+    fn only_what_was_lost_is_published_again_and_everything_after_it() {
+        let again = at(9, &[("items", 5), ("prices", 4)]).filling_again(names(&["items"]));
+        assert_eq!(again.position, 0);
+        assert!(again.wants(9, "items") && !again.wants(9, "prices"));
+        assert!(again.wants(10, "prices"));
+        let done = again.moved(9, None, &["items"].into());
+        assert_eq!((done.again, done.topics.len()), (None, 2));
+    }
+
+    #[test]
+    fn what_is_lost_meanwhile_is_filled_together_with_what_was_lost_before() {
+        let again = at(9, &[("items", 5), ("prices", 4)]).filling_again(names(&["items"]));
+        let again = again
+            .moved(3, None, &["items"].into())
+            .filling_again(names(&["prices"]));
+        assert!(again.wants(9, "items") && again.wants(9, "prices"));
+    }
+
+    #[test]
+    fn a_checkpoint_without_topics_can_be_read() {
+        let text = r#"{"log":"source","epoch":"00000000-0000-0000-0000-000000000000","shard":0,"position":9}"#;
+        assert_eq!(
+            serde_json::from_str::<Checkpoint>(text).unwrap(),
+            at(9, &[])
+        );
     }
 }

@@ -8,11 +8,13 @@
 mod board;
 mod checkpoint;
 mod client;
+mod data_topics;
 mod member;
 mod mirror;
 mod publisher;
 mod record;
 mod relay;
+mod run;
 mod settings;
 mod subscription;
 mod topic_admin;
@@ -66,7 +68,10 @@ impl KafkaBus {
     /// # Errors
     /// A setting that librdkafka does not understand.
     pub fn new(settings: KafkaSettings, holder: impl Into<String>) -> Result<Self, BusError> {
-        let inquirer = Arc::new(settings.client("inquirer").create_with_context(Quiet)?);
+        let mut config = settings.client("inquirer");
+        // Where a partition ends is asked for, and an open transaction does not change that.
+        config.set("isolation.level", "read_uncommitted");
+        let inquirer = Arc::new(config.create_with_context(Quiet)?);
         Ok(Self(Arc::new(Inner {
             settings,
             holder: holder.into(),

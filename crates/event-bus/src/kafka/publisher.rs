@@ -272,7 +272,8 @@ impl Publisher {
         checkpoint: &Checkpoint,
         stop: &Shutdown,
     ) -> Result<(), PublishError> {
-        let body = serde_json::to_vec(checkpoint).expect("a checkpoint has no maps and no floats");
+        let body = serde_json::to_vec(checkpoint)
+            .expect("a checkpoint has no floats, and the keys of its maps are texts");
         let own: BaseRecord<'_, str, [u8], usize> =
             BaseRecord::with_opaque_to(&self.checkpoint_topic, OWN);
         self.enqueue(own.key(checkpoint::KEY).payload(&body).partition(0), stop)

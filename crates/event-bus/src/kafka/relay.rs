@@ -1,6 +1,6 @@
 //! The relay: a log's feed into topics, one process at a time, every position once.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -9,16 +9,16 @@ use millrace_service_kit::Shutdown;
 use rdkafka::consumer::BaseConsumer;
 use thiserror::Error;
 use tracing::{debug, error, info, warn};
-use uuid::Uuid;
 
 use crate::bus::{BusError, Routes};
 use crate::kafka::board::{Board, RelayReading};
 use crate::kafka::checkpoint::{self, Checkpoint, relay_name};
 use crate::kafka::client::Quiet;
-use crate::kafka::publisher::{Outgoing, PublishError, Publisher};
+use crate::kafka::data_topics::DataTopics;
+use crate::kafka::publisher::{PublishError, Publisher};
+use crate::kafka::run::Run;
 use crate::kafka::settings::KafkaSettings;
 use crate::kafka::{blocking, topic_admin};
-use crate::topics::{self, TOPICS, Topic};
 
 /// How long the others wait for a relay that fell silent.
 const LEASE: Duration = Duration::from_secs(8);
@@ -26,17 +26,18 @@ const PAGE_FIRST: usize = 1_000;
 const PAGE_LAST: usize = 20_000;
 /// Bytes of payload aimed at per page.
 const PAGE_BYTES: usize = 16 << 20;
-/// Private events passed over before the checkpoint is moved for them alone.
-const UNREPORTED: u64 = 10_000;
 
 #[derive(Debug, Error)]
-enum RelayError {
+pub(super) enum RelayError {
     #[error(transparent)]
     Publish(#[from] PublishError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Bus(#[from] BusError),
+    /// It was told already, and the checkpoint says that they are to be filled again.
+    #[error("topics that were published to are gone")]
+    Lost,
     #[error(
         "log {log} does not hold what was published up to position {position}: it was restored to an earlier point; \
          stop its service, run \"millrace migrate --new-epoch\" for it and start it again: everything is published again"
@@ -45,19 +46,17 @@ enum RelayError {
 }
 
 #[derive(Clone)]
-pub(super) struct Relay(Arc<Inner>);
+pub(super) struct Relay(pub(super) Arc<Inner>);
 
-struct Inner {
+pub(super) struct Inner {
     settings: KafkaSettings,
     inquirer: Arc<BaseConsumer<Quiet>>,
     board: Board,
-    log: Arc<dyn EventLog>,
+    pub(super) log: Arc<dyn EventLog>,
     routes: Routes,
-    name: String,
-    /// Full topic names by short ones.
-    topics: HashMap<&'static str, String>,
-    ensured: Mutex<HashSet<&'static str>>,
-    omitted: Mutex<BTreeMap<u64, String>>,
+    pub(super) name: String,
+    pub(super) data: DataTopics,
+    pub(super) omitted: Mutex<BTreeMap<u64, String>>,
 }
 
 impl Relay {
@@ -69,10 +68,7 @@ impl Relay {
         routes: Routes,
     ) -> Self {
         let name = relay_name(&settings, log.name(), &routes);
-        let topics = TOPICS
-            .iter()
-            .map(|topic| (topic.name, settings.topic_name(&routes, topic)))
-            .collect();
+        let data = DataTopics::new(settings.clone(), inquirer.clone(), routes.clone());
         Self(Arc::new(Inner {
             settings,
             inquirer,
@@ -80,8 +76,7 @@ impl Relay {
             log,
             routes,
             name,
-            topics,
-            ensured: Mutex::default(),
+            data,
             omitted: Mutex::default(),
         }))
     }
@@ -141,6 +136,7 @@ impl Relay {
                     singly = true;
                     continue;
                 }
+                RelayError::Lost => continue,
                 failure => {
                     failures = if self.published() > before {
                         1
@@ -177,12 +173,7 @@ impl Relay {
     /// From the start of a publisher to its first failure, or until `stop`; one that sends singly ends with its first page.
     async fn publish(&self, singly: bool, stop: &Shutdown) -> Result<(), RelayError> {
         let inner = &self.0;
-        // What was there may be gone: topics are looked after again.
-        inner
-            .ensured
-            .lock()
-            .expect("no holder of this lock panics")
-            .clear();
+        inner.data.forget();
         let own = vec![checkpoint::wish(&inner.settings, &inner.name)];
         // With Kafka away this takes long, and leaves nothing behind that matters.
         let created = tokio::select! {
@@ -190,23 +181,29 @@ impl Relay {
             created = topic_admin::create(&inner.settings, inner.inquirer.clone(), own) => created?,
         };
         let (publisher, checkpoint) = self.start(singly, !created.is_empty()).await?;
-        let mut run = Run {
-            relay: self.clone(),
-            passed: checkpoint.position,
-            passed_last: checkpoint.last,
-            checkpoint,
-            publisher: Some(publisher),
-            stop: stop.clone(),
-        };
+        let mut run = Run::new(self.clone(), publisher, checkpoint, stop.clone());
+        run.look().await?;
         let mut moved = inner.log.moved();
         let mut size = PAGE_FIRST;
         let mut page = inner.log.read_feed(run.passed, size).await?;
         while !stop.is_cancelled() {
+            if run.look_at <= Instant::now() {
+                match run.look().await {
+                    // Nothing is lost until the next look: what was there at the last one is remembered.
+                    Err(RelayError::Bus(failure)) => debug!(
+                        error = &failure as &dyn std::error::Error,
+                        relay = inner.name,
+                        "could not look after what was published"
+                    ),
+                    looked => looked?,
+                }
+            }
             if page.is_empty() {
                 tokio::select! {
                     () = stop.cancelled() => break,
                     changed = moved.changed() => if changed.is_err() { return Err(StoreError::Closed.into()) },
                     () = run.due() => run.commit().await?,
+                    () = tokio::time::sleep_until(run.look_at.into()) => continue,
                 }
                 // Before reading: what is written meanwhile is a reason to read once more.
                 if *moved.borrow_and_update() > run.passed {
@@ -216,7 +213,7 @@ impl Relay {
             }
             let full = page.len() == size;
             size = next_page_size(&page, size);
-            self.ensure_topics(&page).await?;
+            inner.data.ensure(&page).await?;
             let last = page.last().map_or(run.passed, |last| last.at.number);
             page = if full {
                 // Reading the next page goes on while this one is sent.
@@ -262,6 +259,8 @@ impl Relay {
             shard: 0,
             position: 0,
             last: None,
+            topics: BTreeMap::new(),
+            again: None,
         };
         let checkpoint = match stored {
             None => beginning,
@@ -308,35 +307,7 @@ impl Relay {
         }))
     }
 
-    /// Topics are made when the first event for them comes: most are there since `millrace migrate`.
-    async fn ensure_topics(&self, page: &[Recorded]) -> Result<(), BusError> {
-        let inner = &self.0;
-        let mut missing: Vec<&'static Topic> = Vec::new();
-        {
-            let ensured = inner.ensured.lock().expect("no holder of this lock panics");
-            for topic in page.iter().filter_map(|recorded| inner.topic_of(recorded)) {
-                if !ensured.contains(topic.name) && !missing.contains(&topic) {
-                    missing.push(topic);
-                }
-            }
-        }
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let wishes = missing
-            .iter()
-            .map(|topic| topic_admin::wish(&inner.settings, &inner.routes, topic))
-            .collect();
-        topic_admin::create(&inner.settings, inner.inquirer.clone(), wishes).await?;
-        inner
-            .ensured
-            .lock()
-            .expect("no holder of this lock panics")
-            .extend(missing.iter().map(|topic| topic.name));
-        Ok(())
-    }
-
-    fn note(&self, change: impl FnOnce(&mut RelayReading)) {
+    pub(super) fn note(&self, change: impl FnOnce(&mut RelayReading)) {
         self.0.board.note(&self.0.name, change);
     }
 
@@ -358,129 +329,6 @@ impl Relay {
         }
         let positions = omitted.keys().copied().collect();
         self.note(|reading| reading.omitted = positions);
-    }
-}
-
-/// From the start of a publisher to its end.
-struct Run {
-    relay: Relay,
-    /// Every event up to here was sent or is none of Kafka's business.
-    passed: u64,
-    /// The event there.
-    passed_last: Option<Uuid>,
-    /// What Kafka knows of it.
-    checkpoint: Checkpoint,
-    /// `None`: it is at work on a thread where waiting is allowed, or failed there.
-    publisher: Option<Publisher>,
-    stop: Shutdown,
-}
-
-impl Run {
-    fn due_at(&self, backlog: bool) -> Option<Instant> {
-        self.publisher.as_ref()?.due(backlog)
-    }
-
-    /// Until the open transaction is to be committed; for ever without one.
-    async fn due(&self) {
-        match self.due_at(false) {
-            Some(due) => tokio::time::sleep_until(due.into()).await,
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Sends what goes out of `page`, which ends at position `last`; in a `backlog` more is waiting behind it.
-    async fn send(
-        &mut self,
-        page: Vec<Recorded>,
-        last: u64,
-        backlog: bool,
-    ) -> Result<(), RelayError> {
-        let last_id = page.last().map(|last| last.event.id);
-        let outgoing = page
-            .iter()
-            .any(|recorded| self.relay.0.topic_of(recorded).is_some());
-        // The checkpoint alone is worth a transaction only now and then.
-        if outgoing || last - self.checkpoint.position >= UNREPORTED {
-            let (relay, stop) = (self.relay.clone(), self.stop.clone());
-            self.work(move |publisher| {
-                let inner = &relay.0;
-                let omitted = inner
-                    .omitted
-                    .lock()
-                    .expect("no holder of this lock panics")
-                    .clone();
-                let records = page.iter().filter_map(|recorded| {
-                    Some(Outgoing {
-                        topic: inner.topics.get(inner.topic_of(recorded)?.name)?,
-                        recorded,
-                        omitted: omitted.get(&recorded.at.number).map(String::as_str),
-                    })
-                });
-                publisher.send(records, &stop)
-            })
-            .await?;
-        }
-        (self.passed, self.passed_last) = (last, last_id);
-        match self.due_at(backlog) {
-            Some(due) if due <= Instant::now() => self.commit().await,
-            Some(_) => Ok(()),
-            None => {
-                let passed = self.passed;
-                self.relay.note(|reading| reading.position = passed);
-                Ok(())
-            }
-        }
-    }
-
-    /// Ends the open transaction, if there is one.
-    async fn commit(&mut self) -> Result<(), RelayError> {
-        let next = Checkpoint {
-            position: self.passed,
-            last: self.passed_last,
-            ..self.checkpoint.clone()
-        };
-        let (checkpoint, stop) = (next.clone(), self.stop.clone());
-        let committed = self
-            .work(move |publisher| publisher.commit(&checkpoint, &stop))
-            .await?;
-        if let Some(count) = committed {
-            self.relay.note(|reading| {
-                reading.position = next.position;
-                reading.published += count;
-                reading.transactions += 1;
-            });
-            self.checkpoint = next;
-        }
-        Ok(())
-    }
-
-    /// Lets the publisher work where waiting is allowed.
-    async fn work<T: Send + 'static>(
-        &mut self,
-        work: impl FnOnce(&mut Publisher) -> Result<T, PublishError> + Send + 'static,
-    ) -> Result<T, PublishError> {
-        let Some(mut publisher) = self.publisher.take() else {
-            return Err(PublishError::Stopped);
-        };
-        let (publisher, done) = blocking(move || {
-            let done = work(&mut publisher);
-            (publisher, done)
-        })
-        .await;
-        self.publisher = Some(publisher);
-        done
-    }
-}
-
-impl Inner {
-    fn topic_of(&self, recorded: &Recorded) -> Option<&'static Topic> {
-        let topic = topics::of_kind(&recorded.event.kind)?;
-        match &self.routes {
-            Routes::Internal => Some(topic),
-            Routes::Channel(channel) => (topic.outward
-                && recorded.event.channel.as_deref() == Some(channel))
-            .then_some(topic),
-        }
     }
 }
 

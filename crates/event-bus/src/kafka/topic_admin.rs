@@ -1,6 +1,6 @@
 //! Topics come from the table in the code, and only what is missing is made.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ pub(super) async fn create(
     let known = existing(inquirer.clone()).await?;
     let missing: Vec<&Wish> = wishes
         .iter()
-        .filter(|wish| !known.contains(&wish.name))
+        .filter(|wish| !known.contains_key(&wish.name))
         .collect();
     if missing.is_empty() {
         return Ok(Vec::new());
@@ -130,16 +130,22 @@ pub(super) async fn create(
     Ok(created)
 }
 
-async fn existing(inquirer: Arc<BaseConsumer<Quiet>>) -> Result<HashSet<String>, BusError> {
-    let names = blocking(move || {
+/// How many partitions each topic of the cluster has.
+pub(super) async fn existing(
+    inquirer: Arc<BaseConsumer<Quiet>>,
+) -> Result<HashMap<String, i32>, BusError> {
+    let partitions = blocking(move || {
         let metadata = inquirer.fetch_metadata(None, PATIENCE)?;
         Ok::<_, KafkaError>(
             metadata
                 .topics()
                 .iter()
-                .map(|topic| topic.name().to_owned())
+                .map(|topic| {
+                    let count = i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX);
+                    (topic.name().to_owned(), count)
+                })
                 .collect(),
         )
     });
-    Ok(names.await?)
+    Ok(partitions.await?)
 }

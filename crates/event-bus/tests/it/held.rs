@@ -241,3 +241,37 @@ pub async fn what_a_handler_wrote_for_a_parked_record_is_undone(world: World) {
     consumer.stop().await;
     relay.stop().await;
 }
+
+pub async fn records_of_a_topic_that_is_no_longer_known_do_not_hide_those_behind_them(
+    world: World,
+) {
+    let (log, sink) = (world.log().await, world.sink().await);
+    let relay = world.relay(&log).await;
+    let consumer = || world.consumer(&["prices"], &sink, Arc::new(Obedient::default()));
+    let (running, _) = world.consume(consumer());
+    let waiting = |n| price(&log, &format!("p{n}"), "needs:customers/c1");
+    append(&log, (0..251).map(waiting)).await;
+    parked_count(&sink, 251).await;
+    running.stop().await;
+    // More of them than are looked at in one go.
+    let retired =
+        "UPDATE bus_held SET topic = 'retired', next_attempt_at = 0 WHERE record_key <> 'p250'";
+    sqlx::query(retired)
+        .execute(sink.pool())
+        .await
+        .expect("updated");
+    let mut tx = sink.begin().await.expect("a transaction");
+    sqlx::query("INSERT INTO taken (place, id, topic, record_key, position, body) VALUES (-1, 'c1', '', 'c1', 0, 'made here')")
+        .execute(&mut *tx)
+        .await
+        .expect("inserted");
+    sqlx::query("UPDATE bus_held SET next_attempt_at = 0 WHERE record_key = 'p250'")
+        .execute(&mut *tx)
+        .await
+        .expect("updated");
+    tx.commit().await.expect("committed");
+    let (running, _) = world.consume(consumer());
+    assert_eq!(taken(&sink, 2).await[1].0, "p250");
+    running.stop().await;
+    relay.stop().await;
+}

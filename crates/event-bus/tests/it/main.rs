@@ -2,6 +2,7 @@
 
 mod cloud_events;
 mod contract;
+mod deleted_topics;
 mod handler;
 mod held;
 mod kafka;
@@ -58,6 +59,7 @@ contract! {
     held::too_many_facts_behind_a_parked_one_hold_their_partition_back,
     held::a_record_that_came_too_early_heals_when_its_need_arrives,
     held::a_record_heals_when_the_service_says_so,
+    held::records_of_a_topic_that_is_no_longer_known_do_not_hide_those_behind_them,
     resync::a_rebuilt_log_of_states_is_read_again_from_its_beginning,
     resync::a_database_that_forgot_the_last_transaction_is_read_on_from_where_it_stands,
     resync::facts_of_a_rebuilt_log_wait_for_a_person_and_go_on_where_they_stopped,

@@ -4,6 +4,7 @@
 mod any;
 mod cursor;
 mod epoch;
+mod fence;
 mod memory;
 mod migrations;
 mod place;
@@ -26,6 +27,7 @@ use place::Place;
 pub(crate) use place::{Hold, PostgresPlace, SqlitePlace};
 
 pub use cursor::{load_cursor, save_cursor};
+pub use fence::still_held;
 pub use migrations::{Migrations, Pending};
 use tx::Durability;
 pub use tx::Tx;

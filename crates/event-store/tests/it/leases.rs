@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use millrace_event_store::{
     Append, AppendError, Database, DatabaseSettings, EventLog, Expected, Held, LEASE_TAKEN,
-    LeaseEpoch,
+    LeaseEpoch, load_cursor, save_cursor, still_held,
 };
 use millrace_service_kit::{Clock, Ids, ManualClock, SystemClock};
 use millrace_test_rig::until;
@@ -20,6 +20,7 @@ everywhere!(
     a_lease_nobody_ever_took_fences_like_a_stale_one,
     a_lease_given_back_is_free_at_once_and_late_givers_do_no_harm,
     of_many_who_try_at_once_one_takes_the_lease,
+    beside_the_log_a_stale_epoch_is_told_and_a_takeover_waits_for_the_transaction,
 );
 
 const LONG: Duration = Duration::from_secs(600);
@@ -237,4 +238,33 @@ async fn in_sqlite_a_lease_runs_out_by_the_clock_that_was_given() {
         take(log.as_ref(), "pod-b", ttl).await.unwrap().lease.epoch,
         2
     );
+}
+
+async fn beside_the_log_a_stale_epoch_is_told_and_a_takeover_waits_for_the_transaction(on: On) {
+    let world = World::new(on).await;
+    let old = take(world.log.as_ref(), "pod-a", BRIEF).await.unwrap();
+    let mut tx = world.database.begin().await.unwrap();
+    assert!(still_held(&mut tx, &old.lease).await.unwrap());
+    let taking_over = async {
+        let new = taken_over(world.log.as_ref(), "pod-b").await;
+        let found = load_cursor(&world.database, "place").await.unwrap();
+        (new, found)
+    };
+    let finishing = async {
+        save_cursor(&mut tx, "place", "of the old holder")
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    };
+    let ((new, found), ()) = tokio::join!(taking_over, finishing);
+    assert_eq!(found.as_deref(), Some("of the old holder"));
+    let mut tx = world.database.begin().await.unwrap();
+    assert!(!still_held(&mut tx, &old.lease).await.unwrap());
+    assert!(still_held(&mut tx, &new.lease).await.unwrap());
+    let other = LeaseEpoch {
+        name: "never taken".to_owned(),
+        epoch: 1,
+    };
+    assert!(!still_held(&mut tx, &other).await.unwrap());
+    tx.rollback().await.unwrap();
 }

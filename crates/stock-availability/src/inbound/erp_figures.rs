@@ -68,6 +68,9 @@ struct Standing {
     /// The full set was read once: what is known may be served, however old.
     #[serde(default)]
     complete: bool,
+    /// The full read under way has shown figures of which nobody knows whose they are: it does not tell what is gone.
+    #[serde(default)]
+    nameless: bool,
 }
 
 /// Where the reader stands while this process joins: nobody else moves it.
@@ -232,15 +235,16 @@ impl FigureReader {
 
     async fn take(&self, page: Page, place: &mut Place) -> Result<(), StepError> {
         let before = &place.standing;
-        let generation = if before.cursor.is_none() {
-            before.generation + 1
-        } else {
-            before.generation
+        let (generation, nameless) = match before.cursor {
+            None => (before.generation + 1, false),
+            Some(_) => (before.generation, before.nameless),
         };
+        let nameless = nameless || page.snapshot && unreadable::nameless(&page.observations);
         let standing = Standing {
             cursor: Some(page.next),
             generation,
             complete: before.complete || page.snapshot_complete || !(page.more || page.snapshot),
+            nameless,
         };
         if page.observations.is_empty() && !page.snapshot_complete {
             let unwritten = place.unwritten || standing != *before;
@@ -254,6 +258,9 @@ impl FigureReader {
         }
         let (database, erp) = (&self.database, self.erp.code());
         unreadable::note(database, erp, Flow::Stock, &page.observations).await?;
+        if page.snapshot_complete {
+            unreadable::full_read_ended(database, erp, Flow::Stock, nameless).await?;
+        }
         let sales_orders = self.erp.capabilities().await?.stock_by_location;
         let mut seen: HashMap<SystemId, Known> = HashMap::with_capacity(page.observations.len());
         let mut unreadable_items = Vec::new();
@@ -283,7 +290,7 @@ impl FigureReader {
         figures::still_there(&mut tx, erp, &unreadable_items, generation).await?;
         let cause = self.cause();
         self.keep(&mut tx, seen, &cause).await?;
-        if page.snapshot_complete {
+        if page.snapshot_complete && !nameless {
             self.forget_unseen(&mut tx, generation, &cause).await?;
         }
         self.save(&mut tx, &standing).await?;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures::StreamExt;
 use millrace_contract::inventories::v1 as wire;
@@ -20,6 +22,8 @@ use crate::index::{Entry, Index, IndexError, PARTS_PER_UNIT, Place, Shown};
 use crate::wire::{CHANGED, of_stream};
 
 pub(crate) const TOPIC: &str = "inventories";
+/// Between two questions whether the bus is there.
+const ASK_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) struct Mirror {
     pub bus: Arc<dyn Bus>,
@@ -28,6 +32,8 @@ pub(crate) struct Mirror {
     /// Channels whose own orders are kept apart.
     pub deducting: BTreeSet<ChannelCode>,
     pub component: Component,
+    /// The figures were read to the end once.
+    pub known: AtomicBool,
     pub unreadable: Counter,
     pub ids: Ids,
 }
@@ -55,6 +61,7 @@ impl Mirror {
             let ended = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
                 ended = self.follow(&target, &mut backoff) => ended,
+                never = self.say_what_it_waits_for() => match never {},
             };
             self.freshness.mirror_away(true);
             let reason = match &ended {
@@ -77,6 +84,21 @@ impl Mirror {
         Ok(())
     }
 
+    /// A bus that is away says nothing by itself: until the figures were known once, it is asked.
+    async fn say_what_it_waits_for(&self) -> std::convert::Infallible {
+        loop {
+            let asked = self.bus.check().await;
+            if self.known.load(Ordering::Relaxed) {
+                return std::future::pending().await;
+            }
+            self.component.trouble(match asked {
+                Ok(()) => "waits for the first reading of the inventories".to_owned(),
+                Err(error) => format!("waits for the inventories: {}", chain(&error)),
+            });
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+    }
+
     async fn follow(&self, target: &Target, backoff: &mut Backoff) -> Result<(), BusError> {
         let mut records = self.bus.mirror(&[TOPIC]).await?;
         let mut caught_up = false;
@@ -89,6 +111,7 @@ impl Mirror {
                     caught_up = true;
                     backoff.succeeded();
                     self.freshness.mirror_away(false);
+                    self.known.store(true, Ordering::Relaxed);
                     self.component.ready();
                     info!(
                         count = self.shown.index().len(),

@@ -1,11 +1,12 @@
 //! Starting again, standing by, and a world that is away.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use millrace_contract::stock::v1 as wire;
 use millrace_erp_simulator::faults::{Kind, Rule};
-use millrace_event_bus::EmbeddedBus;
+use millrace_event_bus::{EmbeddedBus, KafkaBus, KafkaSettings};
 use millrace_stock_availability::Config;
 use millrace_test_rig::until;
 use serde_json::json;
@@ -205,6 +206,26 @@ async fn after_a_restore_the_figures_are_those_of_the_backup() {
 }
 
 #[tokio::test]
+async fn while_kafka_is_away_the_index_says_that_it_waits_for_it() {
+    let simulator = simulator().await;
+    // Nobody listens there.
+    let nobody = format!("127.0.0.1:{}", millrace_test_rig::free_port().unwrap());
+    let bus = KafkaBus::new(KafkaSettings::new(nobody, "alone."), "this process").unwrap();
+    let database = database("sqlite::memory:").await;
+    let service = start(adapter(&simulator), database, Arc::new(bus), quick()).await;
+    until(PATIENCE, "it says what it waits for", async || {
+        let report = serde_json::to_value(service.health.report()).unwrap();
+        let trouble = &report["components"]["stock-availability.index"]["trouble"];
+        let why = trouble.as_str().unwrap_or_default();
+        why.starts_with("waits for the inventories: could not reach kafka")
+            .then_some(())
+    })
+    .await;
+    assert!(!service.health.report().ready);
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn figures_that_cannot_be_read_are_kept_until_they_can() {
     let simulator = simulator().await;
     let erp = Spoiled::new(adapter(&simulator));
@@ -266,6 +287,68 @@ async fn figures_that_cannot_be_read_in_a_full_read_are_not_taken_for_gone() {
     assert!(after.known);
     assert_eq!(after.available, before.available);
     service.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_read_with_figures_of_nobody_deletes_none_until_one_is_clean() {
+    let simulator = simulator().await;
+    let erp = Spoiled::new(adapter(&simulator));
+    erp.mend(true);
+    let (database, bus) = (
+        database("sqlite::memory:").await,
+        Arc::new(EmbeddedBus::new()),
+    );
+    let service = start(erp.clone(), database, bus, quick()).await;
+    service.ready().await;
+    let office = async |act: &str, body| simulator.office(act, body).await.unwrap();
+    office("backup", json!({})).await;
+    let lost = json!({ "number": "LOST-1", "name": "Lost", "unitPrice": 5 });
+    office("create-item", lost).await;
+    let moved = json!({ "item": "LOST-1", "quantity": 4, "location": "MAIN" });
+    office("move-stock", moved).await;
+    let client = service.client(Some(SHOP)).await;
+    let known = async || {
+        let mut client = client.clone();
+        get(&mut client, "LOST-1", "", wire::Source::Index)
+            .await
+            .known
+    };
+    until(PATIENCE, "LOST-1 is known", async || {
+        known().await.then_some(())
+    })
+    .await;
+
+    erp.nameless.store(true, Ordering::Relaxed);
+    erp.mend(false);
+    office("restore", json!({})).await;
+    until(PATIENCE, "it is told", async || {
+        is_told(&service).await.then_some(())
+    })
+    .await;
+    let figures: (i64,) = sqlx::query_as("SELECT COUNT(*) FROM erp_figures")
+        .fetch_one(service.database.pool())
+        .await
+        .unwrap();
+    assert!(figures.0 > 1 && known().await);
+
+    erp.mend(true);
+    office("restore", json!({})).await;
+    until(PATIENCE, "LOST-1 is gone", async || {
+        (!known().await).then_some(())
+    })
+    .await;
+    assert!(!is_told(&service).await);
+    service.stop().await;
+}
+
+/// Whether the last full read is kept among what cannot be read.
+async fn is_told(service: &Running) -> bool {
+    let found: Option<(i64,)> =
+        sqlx::query_as("SELECT id FROM erp_unreadable WHERE flow = 'stock' AND system_id = '' AND entity = 'full read'")
+            .fetch_optional(service.database.pool())
+            .await
+            .unwrap();
+    found.is_some()
 }
 
 async fn is_kept(service: &Running, item: uuid::Uuid) -> bool {
