@@ -3,6 +3,7 @@
 
 pub mod auth;
 mod clock;
+mod faults;
 pub mod grpc;
 pub mod health;
 pub mod metrics;
@@ -16,6 +17,7 @@ pub mod telemetry;
 pub mod trace;
 
 pub use clock::{Clock, Ids, ManualClock, SystemClock};
+pub use faults::Faults;
 pub use jiff::Timestamp;
 pub use secret::Secret;
 pub use tasks::{TaskError, Tasks};

@@ -3,7 +3,6 @@
 
 mod document;
 mod event;
-mod faults;
 mod order;
 mod personal;
 mod status;
@@ -11,7 +10,6 @@ mod view;
 
 pub use document::{observed, reason_of_refusal};
 pub use event::{occurred_at, read, write};
-pub use faults::Faults;
 pub use order::{content_hash, is_of_new_customer, read_order};
 pub use personal::{open, parties, read_personal, seal};
 pub use view::{state_of, view};

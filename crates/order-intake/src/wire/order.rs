@@ -11,8 +11,8 @@ use millrace_values::{
 use prost::Message;
 use sha2::{Digest, Sha256};
 
-use super::faults::Faults;
 use crate::domain::{Buyer, Freight, Line, Order, Sealed, Totals};
+use millrace_service_kit::Faults;
 
 /// Business Central takes so many lines; who sells more in one go splits the order.
 const MOST_LINES: usize = 1000;

@@ -7,8 +7,8 @@ use millrace_event_store::{SealError, Sealer};
 use prost::Message;
 use uuid::Uuid;
 
-use super::faults::Faults;
 use crate::domain::{Order, Sealed};
+use millrace_service_kit::Faults;
 
 /// How the sealer's bytes begin: its format, then the nonce.
 const FORMAT: u8 = 1;

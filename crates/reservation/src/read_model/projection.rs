@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
+use millrace_contract::reservation::v1::ReservationView;
 use millrace_event_store::{Projection, Recorded, StoreError, Tx};
 use prost::Message;
+use sqlx::AssertSqlSafe;
 
 use crate::reservations::{Loaded, Reservations};
 use crate::wire;
@@ -17,6 +19,9 @@ const NAME: &str = "reservations";
 
 /// Reservations loaded at once.
 const AT_ONCE: usize = 16;
+/// Rows in one statement, and columns in a row.
+const ROWS: usize = 50;
+const COLUMNS: usize = 10;
 
 pub struct ReservationRows {
     reservations: Reservations,
@@ -67,37 +72,71 @@ impl Projection for ReservationRows {
             .map(|(stream, events)| self.look(stream.to_owned(), &events))
             .collect();
         let mut loads = stream::iter(looks).buffered(AT_ONCE);
+        let mut rows = Vec::new();
         while let Some((loaded, requested)) = loads.try_next().await? {
-            if let Some(loaded) = loaded {
-                put(tx, &loaded, requested).await?;
-            }
+            rows.extend(loaded.map(|loaded| Row::of(&loaded, requested)));
+        }
+        for rows in rows.chunks(ROWS) {
+            put(tx, rows).await?;
         }
         Ok(())
     }
 }
 
-async fn put(tx: &mut Tx, loaded: &Loaded, requested: u64) -> Result<(), StoreError> {
-    let Loaded { stream, taken, .. } = loaded;
-    let reservation = &taken.reservation;
-    let view = wire::view(taken);
-    sqlx::query(include_str!("sql/put_reservation.sql"))
-        .bind(stream)
-        .bind(reservation.channel.as_str())
-        .bind(reservation.store.as_str())
-        .bind(i64::from(view.state))
-        // After the first event of a stream its row is there, and keeps its place.
-        .bind(i64::try_from(requested).unwrap_or(i64::MAX))
-        .bind(
-            reservation
-                .customer
-                .as_ref()
-                .map_or("", |number| number.as_str()),
-        )
-        .bind(&view.document_number)
-        .bind(&view.collect_by)
-        .bind(i64::from(taken.reminded))
-        .bind(view.encode_to_vec())
-        .execute(&mut **tx)
-        .await?;
+/// A reservation as its row shows it.
+struct Row {
+    stream: String,
+    channel: String,
+    store: String,
+    position: i64,
+    customer: String,
+    reminded: bool,
+    view: ReservationView,
+}
+
+impl Row {
+    fn of(loaded: &Loaded, requested: u64) -> Self {
+        let Loaded { stream, taken, .. } = loaded;
+        let reservation = &taken.reservation;
+        let customer = reservation.customer.as_ref();
+        Self {
+            stream: stream.clone(),
+            channel: reservation.channel.to_string(),
+            store: reservation.store.to_string(),
+            // After the first event of a stream its row is there, and keeps its place.
+            position: i64::try_from(requested).unwrap_or(i64::MAX),
+            customer: customer.map(ToString::to_string).unwrap_or_default(),
+            reminded: taken.reminded,
+            view: wire::view(taken),
+        }
+    }
+}
+
+/// All of them in one statement.
+async fn put(tx: &mut Tx, rows: &[Row]) -> Result<(), StoreError> {
+    let places: Vec<String> = (0..rows.len())
+        .map(|row| {
+            let places: Vec<String> = (1..=COLUMNS)
+                .map(|column| format!("${}", row * COLUMNS + column))
+                .collect();
+            format!("({})", places.join(", "))
+        })
+        .collect();
+    let sql = include_str!("sql/put_reservations.sql").replace("{rows}", &places.join(", "));
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for row in rows {
+        query = query
+            .bind(&row.stream)
+            .bind(&row.channel)
+            .bind(&row.store)
+            .bind(i64::from(row.view.state))
+            .bind(row.position)
+            .bind(&row.customer)
+            .bind(&row.view.document_number)
+            .bind(&row.view.collect_by)
+            .bind(i64::from(row.reminded))
+            .bind(row.view.encode_to_vec());
+    }
+    query.execute(&mut **tx).await?;
     Ok(())
 }

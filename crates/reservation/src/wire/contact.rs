@@ -5,8 +5,8 @@ use millrace_event_store::{SealError, Sealer};
 use prost::Message;
 use uuid::Uuid;
 
-use super::faults::Faults;
 use crate::domain::{Reservation, Sealed};
+use millrace_service_kit::Faults;
 
 /// Seals under the customer's key, or a guest's own, bound to the reservation's stream.
 ///

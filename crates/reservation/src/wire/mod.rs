@@ -2,12 +2,10 @@
 
 mod contact;
 mod event;
-mod faults;
 mod reservation;
 mod view;
 
 pub use contact::{open, read_contact, seal};
 pub use event::{read, write};
-pub use faults::Faults;
 pub use reservation::{content_hash, read_quantity, read_reservation};
 pub use view::view;

@@ -12,8 +12,8 @@ use millrace_values::{
 use prost::Message;
 use sha2::{Digest, Sha256};
 
-use super::faults::Faults;
 use crate::domain::{Line, Reservation, Sealed};
+use millrace_service_kit::Faults;
 
 /// Nobody picks more in one go; the settings of a store may allow fewer.
 const MOST_LINES: usize = 100;

@@ -4,7 +4,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use millrace_contract::order::v1 as proto;
 use millrace_contract::order::v1::order_admin_service_server::OrderAdminService;
 use millrace_service_kit::auth::Caller;
-use millrace_service_kit::rejection;
+use millrace_service_kit::{Faults, rejection};
 use millrace_values::Channel;
 use tonic::{Request, Response, Status};
 use tracing::{info, instrument};
@@ -14,7 +14,7 @@ use super::{page, refusal};
 use crate::domain::{Command, Order, Phase, Taken};
 use crate::orders::{Actor, Loaded, OrderError, same_place};
 use crate::read_model::Held;
-use crate::wire::{self, Faults};
+use crate::wire;
 
 const SCOPE: &str = "order:admin";
 const TRIES: usize = 8;

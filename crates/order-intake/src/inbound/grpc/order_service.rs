@@ -3,7 +3,7 @@
 use millrace_contract::order::v1 as proto;
 use millrace_contract::order::v1::order_service_server::OrderService;
 use millrace_service_kit::auth::Caller;
-use millrace_service_kit::rejection;
+use millrace_service_kit::{Faults, rejection};
 use millrace_values::Timestamp;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -13,7 +13,7 @@ use super::desk::{Desk, shown};
 use super::{page, refusal, watch};
 use crate::domain::{Command, Phase, Submitted, Taken};
 use crate::orders::{Actor, OrderError};
-use crate::wire::{self, Faults};
+use crate::wire;
 
 const TRIES: usize = 8;
 

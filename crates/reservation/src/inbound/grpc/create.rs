@@ -3,7 +3,7 @@
 use millrace_contract::personal::v1::Personal;
 use millrace_contract::reservation::v1 as proto;
 use millrace_service_kit::auth::Caller;
-use millrace_service_kit::rejection;
+use millrace_service_kit::{Faults, rejection};
 use millrace_values::Timestamp;
 use tonic::{Request, Status};
 use tracing::info;
@@ -12,7 +12,7 @@ use super::{CREATE, ReservationApi, refusal};
 use crate::domain::shelf::NotThere;
 use crate::domain::{Rejection, Requested, Store, Taken};
 use crate::reservations::ReservationError;
-use crate::wire::{self, Faults};
+use crate::wire;
 
 impl ReservationApi {
     pub(super) async fn create(

@@ -7,14 +7,14 @@ mod refusal;
 use millrace_contract::reservation::v1 as proto;
 use millrace_contract::reservation::v1::reservation_service_server::ReservationService;
 use millrace_service_kit::auth::Caller;
-use millrace_service_kit::rejection;
+use millrace_service_kit::{Faults, rejection};
 use millrace_values::{CustomerNumber, Quantity};
 use tonic::{Request, Response, Status};
 use tracing::instrument;
 
 use crate::domain::{CancelReason, Command};
 use crate::read_model::Which;
-use crate::wire::{self, Faults};
+use crate::wire;
 pub use desk::Desk;
 use desk::{location_of, note_of, number_of};
 

@@ -2,8 +2,9 @@
 
 use std::fmt::Display;
 
-use millrace_service_kit::rejection;
 use tonic::Status;
+
+use crate::rejection;
 
 /// More is not told: who sent a thousand broken lines has seen enough.
 const MOST: usize = 20;
