@@ -1,5 +1,6 @@
 //! The service: config → build → run.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use millrace_contract::reservation::v1::reservation_service_server::ReservationServiceServer;
@@ -54,6 +55,7 @@ pub struct Service {
     bus: Arc<dyn Bus>,
     log: Arc<dyn EventLog>,
     desk: Desk,
+    deciding: Pin<Box<dyn Future<Output = ()> + Send>>,
     keeping: Component,
     clock: Arc<dyn Clock>,
     holder: String,
@@ -85,7 +87,8 @@ impl Service {
         database.check(&owners).await?;
         let log = database.log().await?;
         let figures = Figures::new(database.clone());
-        let shelves = Shelves::start(log.clone(), figures.clone(), clock.clone(), ids.clone());
+        let (shelves, deciding) =
+            Shelves::new(log.clone(), figures.clone(), clock.clone(), ids.clone());
         let counter = |name: &str, help: &str| metrics.register(name, help, Counter::default());
         let desk = Desk {
             reservations: Reservations::new(log.clone(), shelves, clock.clone(), ids.clone()),
@@ -107,6 +110,7 @@ impl Service {
             bus,
             log,
             desk,
+            deciding: Box::pin(deciding),
             keeping: health.component("reservation.keeping"),
             clock,
             holder,
@@ -127,6 +131,16 @@ impl Service {
     /// What no retry mends: the log was closed, tables are missing.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), ServiceError> {
         let mut tasks = Tasks::default();
+        let stop = shutdown.clone();
+        let mut deciding = tokio::spawn(self.deciding);
+        tasks.spawn("deciding about shelves", async move {
+            tokio::select! {
+                // Nobody asks it to end: it has broken.
+                _ = &mut deciding => Err(StoreError::Closed),
+                // It goes on for those who are served to the end, and ends with them.
+                () = stop.cancelled() => Ok(()),
+            }
+        });
         let rows = ReservationRows::new(self.desk.reservations.clone());
         let (database, log, stop) = (self.database.clone(), self.log.clone(), shutdown.clone());
         tasks.spawn("keeping the rows of reservations", async move {

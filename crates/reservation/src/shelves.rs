@@ -1,16 +1,12 @@
-//! Moves what shelves hold. One task per process decides, in memory and one after the other, and hands each decision to the log
-//! at once: it knows the version every shelf will have when the log has written what was decided before, so a thousand customers
-//! who want the same item go into the log side by side and not one behind the other's commit. The log judges: where another
-//! process moved a shelf meanwhile, the decision is refused, everything known of those shelves is forgotten, and it is decided
-//! again.
+//! Moves what shelves hold. One task per process decides, in memory and one after the other, for everybody who asked since it
+//! decided last, and writes all of it in one append: a thousand customers who want the same item cost one commit, not a thousand
+//! one behind the other. What it knows of a shelf is what the log holds. The log judges by versions: where another process moved
+//! a shelf meanwhile the append is refused as a whole, that shelf is read again, and it is decided again.
 
-use std::collections::{HashMap, HashSet};
-use std::future::Future;
-use std::pin::Pin;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures::stream::FuturesUnordered;
-use futures::{FutureExt, StreamExt};
 use millrace_contract::shelves::v1::ShelfMoved;
 use millrace_event_store::{
     Append, AppendError, Cause, EventLog, Expected, NewEvent, Recorded, StoreError, StreamAppend,
@@ -27,17 +23,19 @@ use crate::read_model::{Figures, Shown};
 const KIND: &str = "millrace.shelves.v1.ShelfMoved";
 /// Callers that wait for a turn before others are kept waiting at the door.
 const QUEUE: usize = 4_096;
-/// Decided in one go: as many figures are asked for at once.
-const AT_ONCE: usize = 512;
+/// Decided and written in one go.
+const TOGETHER: usize = 256;
 /// Shelves kept in memory.
 const MOST_KNOWN: usize = 100_000;
-/// How often a change is decided anew because somebody else moved its shelves.
+/// How often those who go together are decided anew because somebody else moved their shelves.
 const TRIES: u32 = 16;
+/// A database that says nothing for so long is away.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// Events of one reservation, with what they move.
 pub struct Change {
     pub stream: String,
-    /// Where the stream stands.
+    /// Where the stream stands; 0: it does not exist.
     pub version: u64,
     pub events: Vec<NewEvent>,
     /// Line, and what it moves.
@@ -66,32 +64,33 @@ pub struct Shelves(mpsc::Sender<Asking>);
 
 struct Asking {
     change: Change,
-    tries: u32,
     reply: oneshot::Sender<Result<(), ChangeError>>,
 }
 
+impl Asking {
+    fn answer(self, answer: Result<(), ChangeError>) {
+        // Nobody waits any more: what was written stands all the same.
+        let _ = self.reply.send(answer);
+    }
+}
+
 impl Shelves {
-    #[must_use]
-    pub fn start(
+    /// Whom to ask, and the task that answers; it ends when nobody can ask any more.
+    pub fn new(
         log: Arc<dyn EventLog>,
         figures: Figures,
         clock: Arc<dyn Clock>,
         ids: Ids,
-    ) -> Self {
+    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (sender, asked) = mpsc::channel(QUEUE);
-        let task = Task {
+        let keeper = Keeper {
             log,
             figures,
             clock,
             ids,
-            asked,
             known: HashMap::new(),
-            again: Vec::new(),
-            writing: HashSet::new(),
-            under_way: FuturesUnordered::new(),
         };
-        tokio::spawn(task.run());
-        Self(sender)
+        (Self(sender), keeper.run(asked))
     }
 
     /// Writes the change once all its shelves allow it: all of it, or nothing.
@@ -100,121 +99,190 @@ impl Shelves {
     /// See [`ChangeError`]. After [`ChangeError::Store`] it may have been written.
     pub async fn change(&self, change: Change) -> Result<(), ChangeError> {
         let (reply, answer) = oneshot::channel();
-        let asking = Asking {
-            change,
-            tries: 0,
-            reply,
-        };
+        let asking = Asking { change, reply };
         self.0.send(asking).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 }
 
-/// A shelf as it will stand when everything that was handed to the log is written.
+/// A shelf as the log holds it.
 #[derive(Debug, Clone, Copy, Default)]
 struct Shelf {
     held: Quantity,
     version: u64,
 }
 
-type Written = (Asking, Result<(), AppendError>);
+/// What those who go together do to one shelf.
+#[derive(Default)]
+struct Moved {
+    by: Quantity,
+    held: Quantity,
+    reservations: Vec<String>,
+}
 
-struct Task {
+struct Keeper {
     log: Arc<dyn EventLog>,
     figures: Figures,
     clock: Arc<dyn Clock>,
     ids: Ids,
-    asked: mpsc::Receiver<Asking>,
     known: HashMap<ShelfKey, Shelf>,
-    /// To be decided again.
-    again: Vec<Asking>,
-    /// Streams that are being written: who asks again for the same waits for the first answer.
-    writing: HashSet<String>,
-    under_way: FuturesUnordered<Pin<Box<dyn Future<Output = Written> + Send>>>,
 }
 
-impl Task {
-    async fn run(mut self) {
-        let mut batch = Vec::with_capacity(AT_ONCE);
+impl Keeper {
+    async fn run(mut self, mut asked: mpsc::Receiver<Asking>) {
+        let mut waiting = VecDeque::new();
+        let mut came = Vec::with_capacity(TOGETHER);
         loop {
-            if !self.again.is_empty() {
-                // What was decided on the same mistake comes back first; then everything is known anew.
-                while let Some(written) = self.under_way.next().await {
-                    self.written(written);
-                }
-                batch.append(&mut self.again);
-            } else {
-                tokio::select! {
-                    biased;
-                    Some(written) = self.under_way.next() => {
-                        self.written(written);
-                        continue;
-                    }
-                    count = self.asked.recv_many(&mut batch, AT_ONCE) => if count == 0 { break },
-                }
-            }
-            self.decide(std::mem::take(&mut batch)).await;
-        }
-        while let Some((asking, written)) = self.under_way.next().await {
-            answer(asking, written);
-        }
-    }
-
-    async fn decide(&mut self, batch: Vec<Asking>) {
-        let figures = match self.look(&batch).await {
-            Ok(figures) => figures,
-            Err(error) => {
-                let error = Arc::new(error);
-                for asking in batch {
-                    let away = StoreError::Away(error.clone());
-                    let _ = asking.reply.send(Err(away.into()));
-                }
+            if waiting.is_empty() && asked.recv_many(&mut came, TOGETHER).await == 0 {
                 return;
             }
-        };
-        for asking in batch {
-            let Change { stream, moves, .. } = &asking.change;
-            let is_known = |moved: &Move| self.known.contains_key(&moved.shelf);
-            // Forgotten a moment ago, or written at this moment.
-            if self.writing.contains(stream) || !moves.iter().all(|(_, moved)| is_known(moved)) {
-                self.again.push(asking);
-                continue;
+            // Who came meanwhile goes along.
+            while came.len() + waiting.len() < TOGETHER {
+                let Ok(another) = asked.try_recv() else { break };
+                came.push(another);
             }
-            match self.after(&asking.change, &figures) {
-                Ok(after) => self.hand_on(asking, after),
-                Err(refused) => {
-                    // Nobody waits any more: nothing was written anyway.
-                    let _ = asking.reply.send(Err(refused));
-                }
-            }
+            waiting.extend(came.drain(..));
+            let together = first_of_each_stream(&mut waiting);
+            self.settle(together).await;
         }
     }
 
-    /// Figures and shelves of a batch.
-    async fn look(&mut self, batch: &[Asking]) -> Result<HashMap<String, Shown>, StoreError> {
-        if self.known.len() > MOST_KNOWN && self.under_way.is_empty() {
+    /// Until everybody in `together` is answered.
+    async fn settle(&mut self, together: Vec<Asking>) {
+        let mut together = together;
+        for _ in 0..TRIES {
+            if together.is_empty() {
+                return;
+            }
+            let figures = match self.look(&together).await {
+                Ok(figures) => figures,
+                Err(error) => return refuse(together, error),
+            };
+            let (accepted, moved) = self.decide(together, &figures);
+            if accepted.is_empty() {
+                return;
+            }
+            let written = self.log.append(self.append_of(&accepted, &moved)).await;
+            together = match written {
+                Ok(_) => {
+                    for (key, moved) in moved {
+                        let shelf = self.known.entry(key).or_default();
+                        shelf.held = moved.held;
+                        shelf.version += 1;
+                    }
+                    return accepted
+                        .into_iter()
+                        .for_each(|asking| asking.answer(Ok(())));
+                }
+                Err(error) => {
+                    for key in moved.keys() {
+                        self.known.remove(key);
+                    }
+                    match error {
+                        AppendError::Store(error) => return refuse(accepted, error),
+                        AppendError::Conflict { stream, .. } => {
+                            let own = |asking: &Asking| asking.change.stream == stream;
+                            if accepted.iter().any(own) {
+                                match self.without_moved(accepted).await {
+                                    Ok(others) => others,
+                                    Err(()) => return,
+                                }
+                            } else {
+                                accepted
+                            }
+                        }
+                        unfit => return self.one_by_one(accepted, &unfit).await,
+                    }
+                }
+            };
+        }
+        for asking in together {
+            asking.answer(Err(ChangeError::Conflict));
+        }
+    }
+
+    /// Answers all whose own streams do not stand where they were thought to, so that many repeats cost one look; the others.
+    /// `Err`: everybody is answered.
+    async fn without_moved(&self, together: Vec<Asking>) -> Result<Vec<Asking>, ()> {
+        let streams = together.iter().map(|asking| asking.change.stream.clone());
+        let last = match self.log.read_last(&streams.collect::<Vec<_>>()).await {
+            Ok(last) => last,
+            Err(error) => {
+                refuse(together, error);
+                return Err(());
+            }
+        };
+        let stand: HashMap<&str, u64> = last
+            .iter()
+            .map(|recorded| (&*recorded.stream, recorded.version))
+            .collect();
+        let mut others = Vec::with_capacity(together.len());
+        for asking in together {
+            let stands = stand
+                .get(&*asking.change.stream)
+                .copied()
+                .unwrap_or_default();
+            if stands == asking.change.version {
+                others.push(asking);
+            } else {
+                asking.answer(Err(ChangeError::Conflict));
+            }
+        }
+        Ok(others)
+    }
+
+    /// One of them holds what the log does not take.
+    async fn one_by_one(&mut self, together: Vec<Asking>, unfit: &AppendError) {
+        if together.len() == 1 {
+            for asking in together {
+                asking.answer(Err(ChangeError::Unfit(unfit.to_string())));
+            }
+            return;
+        }
+        for asking in together {
+            Box::pin(self.settle(vec![asking])).await;
+        }
+    }
+
+    /// Reads the shelves that are not known and whether new reservations are new, and answers what is there.
+    async fn look(&mut self, together: &[Asking]) -> Result<HashMap<String, Shown>, StoreError> {
+        let silent =
+            || std::io::Error::new(std::io::ErrorKind::TimedOut, "the database did not answer");
+        let looked = tokio::time::timeout(SILENCE, self.look_at(together)).await;
+        looked.unwrap_or_else(|_| Err(StoreError::Database(sqlx::Error::Io(silent()))))
+    }
+
+    async fn look_at(&mut self, together: &[Asking]) -> Result<HashMap<String, Shown>, StoreError> {
+        if self.known.len() > MOST_KNOWN {
             self.known.clear();
         }
-        let moves = || batch.iter().flat_map(|asking| &asking.change.moves);
-        let unknown: HashSet<&ShelfKey> = moves()
+        let shelves = together.iter().flat_map(|asking| &asking.change.moves);
+        let unknown: BTreeMap<String, ShelfKey> = shelves
             .map(|(_, moved)| &moved.shelf)
             .filter(|shelf| !self.known.contains_key(*shelf))
+            .map(|shelf| (shelf.stream(), shelf.clone()))
             .collect();
         if !unknown.is_empty() {
-            let streams: Vec<String> = unknown.iter().map(|shelf| shelf.stream()).collect();
+            let streams: Vec<String> = unknown.keys().cloned().collect();
             let last = self.log.read_last(&streams).await?;
-            let mut found: HashMap<String, Shelf> = HashMap::with_capacity(last.len());
-            for recorded in &last {
-                found.insert(recorded.stream.to_string(), read(recorded)?);
-            }
-            let learned: Vec<(ShelfKey, Shelf)> = unknown
-                .into_iter()
-                .zip(streams)
-                .map(|(key, stream)| (key.clone(), found.remove(&stream).unwrap_or_default()))
+            let mut last: HashMap<&str, &Recorded> = last
+                .iter()
+                .map(|recorded| (&*recorded.stream, recorded))
                 .collect();
-            self.known.extend(learned);
+            for (stream, key) in unknown {
+                match last.remove(&*stream).map(read) {
+                    None => drop(self.known.insert(key, Shelf::default())),
+                    Some(Ok(shelf)) => drop(self.known.insert(key, shelf)),
+                    // Whoever needs it is told; the others are not kept waiting.
+                    Some(Err(error)) => tracing::error!(
+                        stream,
+                        error = &error as &dyn std::error::Error,
+                        "a shelf cannot be read"
+                    ),
+                }
+            }
         }
-        let asked: HashSet<&String> = batch
+        let asked: HashSet<&String> = together
             .iter()
             .flat_map(|asking| &asking.change.asked)
             .collect();
@@ -222,31 +290,57 @@ impl Task {
         self.figures.of(&asked).await
     }
 
-    /// What the shelves of a change hold after it.
+    /// Answers who gets nothing; the others, and what they do to their shelves together.
+    fn decide(
+        &self,
+        together: Vec<Asking>,
+        figures: &HashMap<String, Shown>,
+    ) -> (Vec<Asking>, HashMap<ShelfKey, Moved>) {
+        let mut moved: HashMap<ShelfKey, Moved> = HashMap::new();
+        let mut accepted = Vec::with_capacity(together.len());
+        for asking in together {
+            match self.after(&asking.change, figures, &moved) {
+                Ok(after) => {
+                    for (key, by, held) in after {
+                        let shelf = moved.entry(key).or_default();
+                        shelf.by = shelf.by + by;
+                        shelf.held = held;
+                        shelf.reservations.push(asking.change.stream.clone());
+                    }
+                    accepted.push(asking);
+                }
+                Err(refused) => asking.answer(Err(refused)),
+            }
+        }
+        (accepted, moved)
+    }
+
+    /// What the shelves of a change hold after it, and after those that go before it.
     fn after(
         &self,
         change: &Change,
         figures: &HashMap<String, Shown>,
+        before: &HashMap<ShelfKey, Moved>,
     ) -> Result<Vec<(ShelfKey, Quantity, Quantity)>, ChangeError> {
         let mut after: Vec<(ShelfKey, Quantity, Quantity)> = Vec::new();
         for (index, (line, Move { shelf, quantity })) in change.moves.iter().enumerate() {
+            let known = self.known.get(shelf).ok_or_else(|| {
+                ChangeError::Unfit(format!("what is held at {shelf} cannot be read"))
+            })?;
             let there = change
                 .asked
                 .get(index)
                 .and_then(|asked| figures.get(asked))
                 .filter(|shown| shown.item == shelf.item)
                 .and_then(|shown| shown.available(&shelf.location));
-            let before = after.iter().position(|(other, ..)| other == shelf);
-            let held = match before {
+            let own = after.iter().position(|(other, ..)| other == shelf);
+            let held = match own {
                 Some(at) => after[at].2,
-                None => self
-                    .known
-                    .get(shelf)
-                    .map_or(Quantity::ZERO, |known| known.held),
+                None => before.get(shelf).map_or(known.held, |moved| moved.held),
             };
             let now = shelf::after(held, *quantity, there)
                 .map_err(|why| ChangeError::NotThere { line: *line, why })?;
-            match before {
+            match own {
                 Some(at) => {
                     after[at].1 = after[at].1 + *quantity;
                     after[at].2 = now;
@@ -257,73 +351,82 @@ impl Task {
         Ok(after)
     }
 
-    /// To the log, in the order of decisions: the first poll queues it there.
-    fn hand_on(&mut self, asking: Asking, after: Vec<(ShelfKey, Quantity, Quantity)>) {
-        let change = &asking.change;
-        let mut append = Append::to(
-            change.stream.clone(),
-            Expected::Version(change.version),
-            change.events.clone(),
-        );
-        for (key, moved, held) in after {
-            let shelf = self.known.entry(key.clone()).or_default();
-            append.streams.push(StreamAppend {
-                stream: key.stream(),
-                expected: Expected::Version(shelf.version),
-                events: vec![moved_event(
-                    change,
-                    &key,
-                    moved,
-                    held,
-                    &self.ids,
-                    &*self.clock,
-                )],
-            });
-            *shelf = Shelf {
-                held,
-                version: shelf.version + 1,
-            };
-        }
-        self.writing.insert(change.stream.clone());
-        let log = self.log.clone();
-        let mut writing: Pin<Box<dyn Future<Output = Written> + Send>> = Box::pin(async move {
-            let written = log.append(append).await.map(drop);
-            (asking, written)
+    fn append_of(&self, accepted: &[Asking], moved: &HashMap<ShelfKey, Moved>) -> Append {
+        let first = accepted
+            .first()
+            .and_then(|asking| asking.change.events.last());
+        let reservations = accepted.iter().map(|asking| StreamAppend {
+            stream: asking.change.stream.clone(),
+            expected: Expected::Version(asking.change.version),
+            events: asking.change.events.clone(),
         });
-        match (&mut writing).now_or_never() {
-            Some(written) => self.written(written),
-            None => self.under_way.push(writing),
+        let shelves = moved.iter().map(|(key, moved)| StreamAppend {
+            stream: key.stream(),
+            expected: Expected::Version(self.known.get(key).map_or(0, |shelf| shelf.version)),
+            events: vec![self.event(key, moved, first)],
+        });
+        Append {
+            streams: reservations.chain(shelves).collect(),
+            ..Append::default()
         }
     }
 
-    fn written(&mut self, (mut asking, written): Written) {
-        self.writing.remove(&asking.change.stream);
-        let Err(error) = written else {
-            let _ = asking.reply.send(Ok(()));
-            return;
+    /// The story is that of the first who moved it; the others are in the payload.
+    fn event(&self, key: &ShelfKey, moved: &Moved, first: Option<&NewEvent>) -> NewEvent {
+        let now = self.clock.now();
+        let id = self.ids.uuid_at(now);
+        let nobody = || Cause {
+            correlation_id: id,
+            causation_id: None,
+            traceparent: None,
+            actor: "reservation".to_owned(),
         };
-        // What the shelves were thought to hold after it is not so.
-        for (_, moved) in &asking.change.moves {
-            self.known.remove(&moved.shelf);
+        let cause = first.map_or_else(nobody, |event| Cause {
+            causation_id: Some(event.id),
+            ..event.cause.clone()
+        });
+        NewEvent {
+            id,
+            kind: KIND.to_owned(),
+            key: key.stream(),
+            erp: Some(key.erp.to_string()),
+            channel: None,
+            occurred_at: now,
+            cause,
+            payload: ShelfMoved {
+                reservations: moved.reservations.clone(),
+                moved: Some(moved.by.into()),
+                held: Some(moved.held.into()),
+            }
+            .encode_to_vec()
+            .into(),
+            deleted: false,
         }
-        let own = matches!(&error, AppendError::Conflict { stream, .. } if *stream == asking.change.stream);
-        if matches!(error, AppendError::Conflict { .. }) && !own && asking.tries < TRIES {
-            asking.tries += 1;
-            self.again.push(asking);
-            return;
-        }
-        answer(asking, Err(error));
     }
 }
 
-fn answer(asking: Asking, written: Result<(), AppendError>) {
-    let answer = written.map_err(|error| match error {
-        AppendError::Conflict { .. } => ChangeError::Conflict,
-        AppendError::Store(error) => ChangeError::Store(error),
-        other => ChangeError::Unfit(other.to_string()),
-    });
-    // Nobody waits any more: what was written stands all the same.
-    let _ = asking.reply.send(answer);
+/// Takes the first asking of each stream; who asks for the same again waits for what became of it.
+fn first_of_each_stream(waiting: &mut VecDeque<Asking>) -> Vec<Asking> {
+    let mut streams = HashSet::new();
+    let mut together = Vec::with_capacity(waiting.len());
+    let mut later = VecDeque::new();
+    for asking in waiting.drain(..) {
+        if streams.insert(asking.change.stream.clone()) {
+            together.push(asking);
+        } else {
+            later.push_back(asking);
+        }
+    }
+    *waiting = later;
+    together
+}
+
+/// The database did not do its part: for all of them alike.
+fn refuse(together: Vec<Asking>, error: StoreError) {
+    let error = Arc::new(error);
+    for asking in together {
+        asking.answer(Err(StoreError::Away(error.clone()).into()));
+    }
 }
 
 fn read(recorded: &Recorded) -> Result<Shelf, StoreError> {
@@ -339,45 +442,4 @@ fn read(recorded: &Recorded) -> Result<Shelf, StoreError> {
         held,
         version: recorded.version,
     })
-}
-
-fn moved_event(
-    change: &Change,
-    key: &ShelfKey,
-    moved: Quantity,
-    held: Quantity,
-    ids: &Ids,
-    clock: &dyn Clock,
-) -> NewEvent {
-    let cause = change.events.last();
-    let now = clock.now();
-    let id = ids.uuid_at(now);
-    NewEvent {
-        id,
-        kind: KIND.to_owned(),
-        key: key.stream(),
-        erp: Some(key.erp.to_string()),
-        channel: None,
-        occurred_at: now,
-        cause: Cause {
-            causation_id: cause.map(|event| event.id),
-            ..cause.map_or_else(
-                || Cause {
-                    correlation_id: id,
-                    causation_id: None,
-                    traceparent: None,
-                    actor: "reservation".to_owned(),
-                },
-                |event| event.cause.clone(),
-            )
-        },
-        payload: ShelfMoved {
-            reservation: change.stream.clone(),
-            moved: Some(moved.into()),
-            held: Some(held.into()),
-        }
-        .encode_to_vec()
-        .into(),
-        deleted: false,
-    }
 }

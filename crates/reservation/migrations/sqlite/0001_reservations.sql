@@ -19,7 +19,6 @@ CREATE TABLE reservations (
 );
 CREATE INDEX reservations_by_channel ON reservations (channel, position);
 CREATE INDEX reservations_by_store ON reservations (channel, store, state, position);
-CREATE INDEX reservations_by_document ON reservations (channel, store, document_number);
 CREATE INDEX reservations_by_day ON reservations (state, collect_by);
 CREATE INDEX reservations_by_customer ON reservations (channel, customer, state);
 

@@ -47,7 +47,7 @@ impl Keeper {
 
     async fn keep(&self, stop: &Shutdown) {
         while !stop.is_cancelled() {
-            match self.look().await {
+            match self.look(stop).await {
                 Ok(()) => self.component.ready(),
                 Err(error) => {
                     let cause = &error as &dyn std::error::Error;
@@ -66,13 +66,18 @@ impl Keeper {
         }
     }
 
-    async fn look(&self) -> Result<(), ReservationError> {
+    async fn look(&self, stop: &Shutdown) -> Result<(), ReservationError> {
         for store in self.stores.iter() {
             let today = store.hours.day(self.clock.now());
             let remind_by = store.hours.open_days_after(today, store.remind_before);
             for stream in self.listing.due(&store.location, today, remind_by).await? {
+                if stop.is_cancelled() {
+                    return Ok(());
+                }
                 match self.settle(store, &stream, today).await {
-                    Err(error @ ReservationError::Store(_)) => return Err(error),
+                    Err(ReservationError::Store(error)) if !is_its_own(&error) => {
+                        return Err(error.into());
+                    }
                     // The others do not wait for it; the next look tries it again.
                     Err(error) => error!(
                         stream,
@@ -116,4 +121,9 @@ impl Keeper {
         }
         Ok(())
     }
+}
+
+/// One reservation that cannot be read says nothing of the others.
+fn is_its_own(error: &StoreError) -> bool {
+    matches!(error, StoreError::Corrupt { .. })
 }

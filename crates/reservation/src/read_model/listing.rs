@@ -6,7 +6,7 @@ use millrace_values::{ChannelCode, CustomerNumber, LocationCode};
 use prost::Message;
 
 /// Reservations looked at in one go for what is due.
-const DUE: i64 = 200;
+const DUE: i64 = 10_000;
 
 #[derive(Clone)]
 pub struct Listing {
@@ -66,28 +66,6 @@ impl Listing {
             reservations: rows.into_iter().map(read).collect::<Result<_, _>>()?,
             next,
         })
-    }
-
-    /// Stream of the reservation whose goods were put aside under this number.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn with_document(
-        &self,
-        channel: &ChannelCode,
-        store: &LocationCode,
-        document_number: &str,
-    ) -> Result<Option<String>, StoreError> {
-        let query = sqlx::query_as(
-            "SELECT stream FROM reservations WHERE channel = $1 AND store = $2 AND document_number = $3",
-        );
-        let found: Option<(String,)> = query
-            .bind(channel.as_str())
-            .bind(store.as_str())
-            .bind(document_number)
-            .fetch_optional(self.database.pool())
-            .await?;
-        Ok(found.map(|(stream,)| stream))
     }
 
     /// How many reservations of a customer have not ended.

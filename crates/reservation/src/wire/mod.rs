@@ -7,5 +7,5 @@ mod view;
 
 pub use contact::{open, read_contact, seal};
 pub use event::{read, write};
-pub use reservation::{content_hash, read_quantity, read_reservation};
+pub use reservation::{MOST_LINES, content_hash, read_quantity, read_reservation};
 pub use view::view;

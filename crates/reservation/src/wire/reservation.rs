@@ -16,7 +16,7 @@ use crate::domain::{Line, Reservation, Sealed};
 use millrace_service_kit::Faults;
 
 /// Nobody picks more in one go; the settings of a store may allow fewer.
-const MOST_LINES: usize = 100;
+pub const MOST_LINES: usize = 100;
 
 /// Reads a reservation of `erp`, the channel's.
 ///

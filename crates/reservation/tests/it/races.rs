@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
+use millrace_contract::reservation::v1::CancelReservationRequest;
 use tokio::sync::Barrier;
 use tonic::{Code, Status};
 
@@ -98,4 +99,75 @@ async fn reservations_that_cross_on_two_items_are_whole_or_not_at_all() {
         13
     );
     assert_eq!((one.held(CHAIR).await, one.held(LAMP).await), (13, 13));
+}
+
+/// One caller on his process: reserves a few pieces some times, and gives some of them up. What he holds in the end.
+async fn comes_and_goes(mut client: Client, caller: usize) -> i64 {
+    let mut holds = 0;
+    for round in 0..6 {
+        let count = 1 + i64::try_from((caller + round) % 4).unwrap();
+        let number = format!("R-{caller}-{round}");
+        match client
+            .create_reservation(wish(&number, &[(CHAIR, count)]))
+            .await
+        {
+            Ok(_) => holds += count,
+            Err(refused) => {
+                assert_eq!(refused.code(), Code::FailedPrecondition, "{refused:?}");
+                continue;
+            }
+        }
+        if (caller + round).is_multiple_of(3) {
+            let cancel = CancelReservationRequest {
+                channel: CHANNEL.to_owned(),
+                reservation_number: number,
+                note: String::new(),
+            };
+            client.cancel_reservation(cancel).await.unwrap();
+            holds -= count;
+        }
+    }
+    holds
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_shelf_holds_is_what_its_reservations_hold_however_processes_cross() {
+    let postgres = millrace_test_rig::postgres().await;
+    let url = postgres.create_database("reservation").await.unwrap();
+    let world = World::new().await;
+    world.tell(CHAIR, &[(STORE, 50)]).await;
+    let (one, other) = (world.instance_on(&url).await, world.instance_on(&url).await);
+    one.knows(CHAIR).await;
+    let callers = (0..CALLERS / 2).map(|caller| {
+        let client = [&one, &other][caller % 2].shop.clone();
+        tokio::spawn(comes_and_goes(client, caller))
+    });
+    let hold = join_all(callers).await.into_iter().map(Result::unwrap);
+    let sum: i64 = hold.sum();
+    assert_eq!(one.held(CHAIR).await, sum);
+    assert!(sum <= 50, "{sum} of 50 pieces are held");
+}
+
+/// A shop that repeats what it did does not keep others waiting, and moves nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_of_one_call_reserve_once_and_all_are_answered_alike() {
+    let world = World::new().await;
+    world.tell(CHAIR, &[(STORE, 100)]).await;
+    let instance = world.instance().await;
+    instance.knows(CHAIR).await;
+    let calls = (0..CALLERS).map(|caller| {
+        let mut client = instance.shop.clone();
+        tokio::spawn(async move {
+            let number = format!("R-{}", caller % 2);
+            client
+                .create_reservation(wish(&number, &[(CHAIR, 3)]))
+                .await
+        })
+    });
+    let answers = join_all(calls)
+        .await
+        .into_iter()
+        .map(|call| call.unwrap().unwrap());
+    let first = answers.filter(|answer| !answer.get_ref().repeated).count();
+    assert_eq!((first, instance.held(CHAIR).await), (2, 6));
 }

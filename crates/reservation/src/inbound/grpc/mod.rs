@@ -4,6 +4,8 @@ mod create;
 mod desk;
 mod refusal;
 
+use std::collections::HashSet;
+
 use millrace_contract::reservation::v1 as proto;
 use millrace_contract::reservation::v1::reservation_service_server::ReservationService;
 use millrace_service_kit::auth::Caller;
@@ -124,6 +126,7 @@ impl ReservationService for ReservationApi {
         let request = request.into_inner();
         let channel = desk.channel(&caller, &[STORE], "channel", &request.channel)?;
         let mut faults = Faults::default();
+        check_lines(&request.found, &mut faults);
         let found = request
             .found
             .iter()
@@ -193,14 +196,13 @@ impl ReservationService for ReservationApi {
         let document = number_of("document_number", &request.document_number)?;
         let customer = CustomerNumber::parse_optional(&request.customer_number)
             .map_err(|error| rejection::bad_request("customer_number", error.to_string()))?;
-        let found = desk
-            .listing
-            .with_document(&channel.code, &store.location, document.as_str())
-            .await
-            .map_err(|error| refusal::away(&error))?;
-        let Some(stream) = found else {
+        // The number of the posting is the reservation's own, and its bar code says the same.
+        let loaded = desk.load(channel, document.as_str()).await?;
+        let is_here = loaded.taken.reservation.store == store.location;
+        if !is_here {
             return Err(rejection::not_found("reservation", document.as_str()));
-        };
+        }
+        let stream = loaded.stream;
         let taken = desk
             .reservations
             .carry_out(&stream, Command::PickUp { customer }, &actor)
@@ -222,4 +224,21 @@ fn position(token: &str) -> Result<i64, Status> {
         .and_then(|digits| i64::from_str_radix(digits, 16).ok())
         .filter(|position| *position > 0)
         .ok_or_else(|| rejection::bad_request("page_token", "was not given out by this call"))
+}
+
+/// No more lines than a reservation may have, and none twice.
+fn check_lines(found: &[proto::FoundLine], faults: &mut Faults) {
+    if found.len() > wire::MOST_LINES {
+        let (count, most) = (found.len(), wire::MOST_LINES);
+        faults.add("found", format_args!("{count} lines are more than {most}"));
+        return;
+    }
+    let mut numbers = HashSet::new();
+    for (index, line) in found.iter().enumerate() {
+        if !numbers.insert(line.line_number) {
+            let number = line.line_number;
+            let field = format!("found[{index}].line_number");
+            faults.add(field, format_args!("{number} is there twice"));
+        }
+    }
 }
