@@ -50,6 +50,9 @@ pub struct StoreSettings {
     /// Days on which it is closed all the same, YYYY-MM-DD.
     #[serde(default)]
     pub closed: BTreeSet<Date>,
+    /// Open days within which somebody looks for the goods, the day they are asked for not counted; then it is cancelled.
+    #[serde(default = "two")]
+    pub answer_within: u16,
     /// Open days on which goods wait, the day they are put aside not counted.
     #[serde(default = "three")]
     pub keep_for: u16,
@@ -85,6 +88,10 @@ fn monday_to_saturday() -> Vec<String> {
 
 const fn one() -> u16 {
     1
+}
+
+const fn two() -> u16 {
+    2
 }
 
 const fn three() -> u16 {
@@ -200,6 +207,7 @@ fn store(settings: &StoreSettings, channels: &Channels) -> Result<Store, StoresE
             open_on,
             closed: settings.closed.clone(),
         },
+        answer_within: settings.answer_within,
         keep_for: settings.keep_for,
         keep_for_channel: settings.keep_for_channel.clone(),
         remind_before: settings.remind_before,

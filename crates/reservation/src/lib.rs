@@ -4,7 +4,9 @@
 //! `reservations` and `inventories` and, in its log, the streams `reservation/<channel>/<number>` and
 //! `shelf/<erp>/<location>/<item>/<variant>`. Contacts stand sealed in events, one key per person.
 //!
-//! Reservations live in Millrace alone so far: the ERP has no part in them, and answers say so.
+//! Reservations live in Millrace alone so far: the ERP has no part in them, and answers say so. What is not here yet: a figure that
+//! falls below what is held is not told (only nothing more is taken); between a customer's visit and the inventory that follows it,
+//! what he took may be taken from the shelf again.
 
 mod config;
 pub mod domain;

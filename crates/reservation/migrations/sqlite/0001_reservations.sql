@@ -11,15 +11,15 @@ CREATE TABLE reservations (
     customer TEXT NOT NULL,
     -- Empty before goods were put aside.
     document_number TEXT NOT NULL,
-    -- YYYY-MM-DD; empty before goods were put aside.
-    collect_by TEXT NOT NULL,
+    -- YYYY-MM-DD: by when the store answers, or the customer comes.
+    due TEXT NOT NULL,
     reminded BIGINT NOT NULL,
     -- reservation.v1.ReservationView, without the contact.
     view BLOB NOT NULL
 );
 CREATE INDEX reservations_by_channel ON reservations (channel, position);
 CREATE INDEX reservations_by_store ON reservations (channel, store, state, position);
-CREATE INDEX reservations_by_day ON reservations (state, collect_by);
+CREATE INDEX reservations_by_day ON reservations (store, state, due);
 CREATE INDEX reservations_by_customer ON reservations (channel, customer, state);
 
 -- Figures as stock-availability tells them.

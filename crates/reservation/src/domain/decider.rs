@@ -25,7 +25,7 @@ pub enum Command {
         reason: CancelReason,
         note: String,
     },
-    /// `today` in the store.
+    /// `today` in the store: what should have happened before it did not.
     Expire {
         today: Date,
     },
@@ -37,6 +37,8 @@ pub struct Requested {
     pub reservation: Box<Reservation>,
     pub content_hash: Vec<u8>,
     pub at: Timestamp,
+    /// Last day on which the store may look for the goods.
+    pub answer_by: Date,
     /// Nothing has become of them yet; with the items they stand for.
     pub lines: Vec<LineStatus>,
     /// The contact is the one known from before, where there was a before.
@@ -75,6 +77,7 @@ impl Decider for StoreReservation {
                 reservation,
                 content_hash,
                 at,
+                answer_by,
                 lines,
                 same_person: _,
             } = requested;
@@ -82,6 +85,7 @@ impl Decider for StoreReservation {
                 reservation,
                 content_hash,
                 at,
+                answer_by,
                 lines,
             }]);
         };
@@ -104,6 +108,7 @@ impl Decider for StoreReservation {
             reservation,
             content_hash,
             at,
+            answer_by,
             lines,
         } = event
         {
@@ -111,6 +116,7 @@ impl Decider for StoreReservation {
                 reservation: (**reservation).clone(),
                 content_hash: content_hash.clone(),
                 requested_at: *at,
+                answer_by: *answer_by,
                 phase: Phase::Requested,
                 lines: lines.clone(),
                 document_number: None,
@@ -258,14 +264,20 @@ fn cancel(taken: &Taken, reason: CancelReason, note: String) -> Result<Vec<Event
     }])
 }
 
+/// Nobody looked in time, or nobody came.
 fn expire(taken: &Taken, today: Date) -> Vec<Event> {
-    let over = taken.collect_by.is_some_and(|last| today > last);
-    if taken.phase != Phase::Posted || !over {
-        return vec![];
+    let lines = given_back(taken);
+    match taken.phase {
+        Phase::Requested if today > taken.answer_by => vec![Event::Cancelled {
+            reason: CancelReason::Unanswered,
+            note: String::new(),
+            lines,
+        }],
+        Phase::Posted if taken.collect_by.is_some_and(|last| today > last) => {
+            vec![Event::Expired { lines }]
+        }
+        _ => vec![],
     }
-    vec![Event::Expired {
-        lines: given_back(taken),
-    }]
 }
 
 /// What was put aside goes back; what nobody had looked for is cancelled.

@@ -12,6 +12,7 @@ pub enum Event {
         reservation: Box<Reservation>,
         content_hash: Vec<u8>,
         at: Timestamp,
+        answer_by: Date,
         lines: Vec<LineStatus>,
     },
     /// Found, all or some, and put aside.
@@ -58,4 +59,5 @@ pub enum CancelReason {
     ByShop,
     ByStore,
     NotFound,
+    Unanswered,
 }

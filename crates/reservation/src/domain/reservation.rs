@@ -94,6 +94,8 @@ pub struct Taken {
     pub reservation: Reservation,
     pub content_hash: Vec<u8>,
     pub requested_at: Timestamp,
+    /// Last day on which the store may look for the goods.
+    pub answer_by: jiff::civil::Date,
     pub phase: Phase,
     pub lines: Vec<LineStatus>,
     pub document_number: Option<String>,

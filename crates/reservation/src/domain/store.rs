@@ -15,6 +15,8 @@ pub struct Store {
     /// Shops whose customers may reserve here.
     pub channels: BTreeSet<ChannelCode>,
     pub hours: OpeningHours,
+    /// Open days within which somebody looks for the goods, the day they are asked for not counted.
+    pub answer_within: u16,
     /// Days on which the store is open and the goods wait, the day they are put aside not counted.
     pub keep_for: u16,
     /// Where a channel's customers have longer, or less long.
@@ -102,6 +104,13 @@ impl OpeningHours {
 }
 
 impl Store {
+    /// Last day on which the store may look for goods asked for at `at`.
+    #[must_use]
+    pub fn answer_by(&self, at: Timestamp) -> Date {
+        self.hours
+            .open_days_after(self.hours.day(at), self.answer_within)
+    }
+
     /// Last day on which goods put aside at `at` for a customer of `channel` are kept.
     #[must_use]
     pub fn collect_by(&self, channel: &ChannelCode, at: Timestamp) -> Date {

@@ -13,6 +13,7 @@ use super::*;
 use super::{Rejection as Not, StoreReservation as R};
 use millrace_event_store::Decider;
 
+const ANSWER: Date = date(2026, 11, 28);
 const LAST: Date = date(2026, 11, 30);
 
 fn pieces(count: u32) -> Quantity {
@@ -56,6 +57,7 @@ fn asked() -> Requested {
         reservation: Box::new(reservation()),
         content_hash: vec![7],
         at: Timestamp(jiff::Timestamp::UNIX_EPOCH),
+        answer_by: ANSWER,
         lines: vec![line(1, 3), line(2, 1)],
         same_person: true,
     }
@@ -66,6 +68,7 @@ fn requested() -> Event {
         reservation,
         content_hash,
         at,
+        answer_by,
         lines,
         ..
     } = asked();
@@ -73,6 +76,7 @@ fn requested() -> Event {
         reservation,
         content_hash,
         at,
+        answer_by,
         lines,
     }
 }
@@ -236,6 +240,22 @@ fn goods_wait_to_the_end_of_their_last_day_and_then_go_back() {
 }
 
 #[test]
+fn what_nobody_looks_for_in_time_is_cancelled() {
+    given::<R>([requested()])
+        .when(expire(ANSWER))
+        .then_nothing();
+    let mut lines = vec![line(1, 3), line(2, 1)];
+    (lines[0].cancelled, lines[1].cancelled) = (pieces(3), pieces(1));
+    given::<R>([requested()])
+        .when(expire(date(2026, 11, 29)))
+        .then([Event::Cancelled {
+            reason: CancelReason::Unanswered,
+            note: String::new(),
+            lines,
+        }]);
+}
+
+#[test]
 fn a_customer_is_reminded_once() {
     let reminded = Event::Reminded {
         collect_by: LAST,
@@ -318,6 +338,7 @@ mod days {
                 open_on: weekdays.map(Into::into).into(),
                 closed: closed.iter().copied().collect(),
             },
+            answer_within: 1,
             keep_for: 3,
             keep_for_channel: BTreeMap::from([(ChannelCode::parse("vip").unwrap(), 5)]),
             remind_before: 1,

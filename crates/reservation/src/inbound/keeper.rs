@@ -1,4 +1,4 @@
-//! Gives back what nobody fetched, and reminds before. One process at a time, by lease; what it missed while nobody ran it finds
+//! Gives back what nobody looked for or fetched in time, and reminds before. One process at a time, by lease; what it missed while nobody ran it finds
 //! at its next look.
 
 use std::sync::Arc;
@@ -101,12 +101,11 @@ impl Keeper {
         let Some(loaded) = self.reservations.load(stream).await? else {
             return Ok(());
         };
-        let Some(collect_by) = loaded.taken.collect_by else {
-            return Ok(());
-        };
-        let command = if today > collect_by {
+        let taken = &loaded.taken;
+        let due = taken.collect_by.unwrap_or(taken.answer_by);
+        let command = if today > due {
             Command::Expire { today }
-        } else if store.reminds(collect_by, today) {
+        } else if store.reminds(due, today) {
             Command::Remind
         } else {
             return Ok(());
@@ -117,7 +116,7 @@ impl Keeper {
             .await?;
         let number = &loaded.taken.reservation.number;
         if over {
-            info!(reservation.number = %number, "nobody fetched the goods of reservation {number}");
+            info!(reservation.number = %number, "nobody looked for, or fetched, the goods of reservation {number}");
         }
         Ok(())
     }

@@ -90,8 +90,8 @@ impl Listing {
         Ok(usize::try_from(count).unwrap_or(usize::MAX))
     }
 
-    /// Streams of a store's goods that were to be fetched before the day `over`, or, where nobody reminded yet, by the day
-    /// `remind`.
+    /// Streams of what a store was to look for, or a customer to fetch, before the day `over`; or to fetch by the day `remind`, where
+    /// nobody reminded yet.
     ///
     /// # Errors
     /// The database is away.
@@ -102,8 +102,9 @@ impl Listing {
         remind: jiff::civil::Date,
     ) -> Result<Vec<String>, StoreError> {
         let rows: Vec<(String,)> = sqlx::query_as(include_str!("sql/due.sql"))
-            .bind(i64::from(i32::from(ReservationState::Posted)))
             .bind(store.as_str())
+            .bind(i64::from(i32::from(ReservationState::Requested)))
+            .bind(i64::from(i32::from(ReservationState::Posted)))
             .bind(over.to_string())
             .bind(remind.to_string())
             .bind(DUE)

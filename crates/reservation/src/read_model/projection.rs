@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
-use millrace_contract::reservation::v1::ReservationView;
+use millrace_contract::reservation::v1::{ReservationState, ReservationView};
 use millrace_event_store::{Projection, Recorded, StoreError, Tx};
 use prost::Message;
 use sqlx::AssertSqlSafe;
@@ -112,6 +112,16 @@ impl Row {
     }
 }
 
+impl Row {
+    /// By when something has to happen.
+    fn due(&self) -> &str {
+        match self.view.state() {
+            ReservationState::Requested => &self.view.answer_by,
+            _ => &self.view.collect_by,
+        }
+    }
+}
+
 /// All of them in one statement.
 async fn put(tx: &mut Tx, rows: &[Row]) -> Result<(), StoreError> {
     let places: Vec<String> = (0..rows.len())
@@ -133,7 +143,7 @@ async fn put(tx: &mut Tx, rows: &[Row]) -> Result<(), StoreError> {
             .bind(row.position)
             .bind(&row.customer)
             .bind(&row.view.document_number)
-            .bind(&row.view.collect_by)
+            .bind(row.due())
             .bind(i64::from(row.reminded))
             .bind(row.view.encode_to_vec());
     }

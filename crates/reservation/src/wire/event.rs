@@ -38,6 +38,7 @@ pub fn write(event: &Event) -> (String, Bytes) {
         Event::Requested {
             reservation,
             content_hash,
+            answer_by,
             lines,
             at: _,
         } => encoded(
@@ -46,6 +47,7 @@ pub fn write(event: &Event) -> (String, Bytes) {
                 reservation: Some(write_reservation(reservation)),
                 content_hash: content_hash.clone().into(),
                 lines: write_lines(lines),
+                answer_by: answer_by.to_string(),
             },
         ),
         Event::Posted {
@@ -118,6 +120,7 @@ pub fn read(recorded: &Recorded) -> Result<Event, Broken> {
                 reservation: Box::new(reservation),
                 content_hash: message.content_hash.to_vec(),
                 at: Timestamp(event.occurred_at),
+                answer_by: day(&message.answer_by)?,
                 lines: read_lines(message.lines)?,
             }
         }
@@ -209,6 +212,7 @@ fn write_reason(reason: CancelReason) -> proto::CancelReason {
         CancelReason::ByShop => proto::CancelReason::ByShop,
         CancelReason::ByStore => proto::CancelReason::ByStore,
         CancelReason::NotFound => proto::CancelReason::NotFound,
+        CancelReason::Unanswered => proto::CancelReason::Unanswered,
     }
 }
 
@@ -217,6 +221,7 @@ fn read_reason(reason: i32) -> Result<CancelReason, Broken> {
         Ok(proto::CancelReason::ByShop) => Ok(CancelReason::ByShop),
         Ok(proto::CancelReason::ByStore) => Ok(CancelReason::ByStore),
         Ok(proto::CancelReason::NotFound) => Ok(CancelReason::NotFound),
+        Ok(proto::CancelReason::Unanswered) => Ok(CancelReason::Unanswered),
         Ok(proto::CancelReason::Unspecified) | Err(_) => {
             Err(Broken::Field(format!("{reason} is no reason to cancel")))
         }

@@ -24,6 +24,7 @@ pub fn view(taken: &Taken) -> ReservationView {
         version: taken.version,
         contact: None,
         in_millrace_alone: true,
+        answer_by: taken.answer_by.to_string(),
     }
 }
 

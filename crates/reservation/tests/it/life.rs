@@ -203,6 +203,26 @@ async fn who_does_not_come_is_reminded_once_and_then_loses_the_goods() {
 }
 
 #[tokio::test]
+async fn what_nobody_in_the_store_looks_for_in_time_is_given_up() {
+    let world = World::new().await;
+    let instance = stocked(&world).await;
+    let mut shop = instance.shop.clone();
+    let made = shop
+        .create_reservation(wish("R-1", &[(CHAIR, 2)]))
+        .await
+        .unwrap();
+    // Two open days after a Friday: Saturday and Monday.
+    let view = made.into_inner().reservation.unwrap();
+    assert_eq!(view.answer_by, "2026-11-30");
+    world.clock.advance(SignedDuration::from_hours(96));
+    millrace_test_rig::until(PATIENCE, "it is given up", async || {
+        (state_of(&instance, "R-1").await == ReservationState::Cancelled).then_some(())
+    })
+    .await;
+    assert_eq!(instance.held(CHAIR).await, 0);
+}
+
+#[tokio::test]
 async fn a_customer_may_give_it_up_before_and_after_it_was_found() {
     let world = World::new().await;
     let instance = stocked(&world).await;

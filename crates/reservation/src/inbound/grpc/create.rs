@@ -94,10 +94,12 @@ impl ReservationApi {
             reservation.contact = Some(sealed.map_err(refusal::not_sealed)?);
         }
         let number = reservation.number.clone();
+        let now = desk.reservations.now();
         let mut requested = Requested {
             reservation: Box::new(reservation),
             content_hash: wish.content_hash.clone(),
-            at: Timestamp(desk.reservations.now()),
+            at: Timestamp(now),
+            answer_by: store.answer_by(now),
             lines,
             same_person: true,
         };

@@ -1,4 +1,4 @@
 SELECT stream FROM reservations
-WHERE state = $1 AND store = $2 AND (collect_by < $3 OR (reminded = 0 AND collect_by <= $4))
-ORDER BY collect_by, stream
-LIMIT $5
+WHERE store = $1 AND ((state IN ($2, $3) AND due < $4) OR (state = $3 AND reminded = 0 AND due <= $5))
+ORDER BY due, stream
+LIMIT $6
