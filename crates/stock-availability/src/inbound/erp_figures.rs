@@ -22,7 +22,8 @@ use tracing::{error, info, warn};
 
 use crate::freshness::Freshness;
 use crate::read_model::figures::{self, Known};
-use crate::read_model::{freshness, in_flight, marks};
+use crate::read_model::in_flight::{self, Older};
+use crate::read_model::{freshness, marks};
 use crate::wake::Wake;
 
 /// Figures forgotten in one go after a full read.
@@ -190,9 +191,13 @@ impl FigureReader {
         }
         if !more {
             self.note(asked_at, noted).await?;
-            if !self.erp.capabilities().await?.change_queue {
-                self.mark_settled(asked_at).await?;
-            }
+            // With row versions it is only what was fetched in stores that leaves by time.
+            let which = if self.erp.capabilities().await?.change_queue {
+                Older::Reservations
+            } else {
+                Older::All
+            };
+            self.mark_settled(asked_at, which).await?;
         }
         Ok(more)
     }
@@ -392,12 +397,12 @@ impl FigureReader {
     }
 
     /// Without row versions time decides, and it passes without a figure being told again.
-    async fn mark_settled(&self, read_at: Timestamp) -> Result<(), StoreError> {
+    async fn mark_settled(&self, read_at: Timestamp, which: Older) -> Result<(), StoreError> {
         let margin = SignedDuration::try_from(self.margin).unwrap_or(SignedDuration::MAX);
         let settled = read_at.checked_sub(margin).unwrap_or(Timestamp::MIN);
         let settled = millrace_values::Timestamp(settled);
         let mut connection = self.database.pool().acquire().await?;
-        let due = in_flight::older_than(&mut connection, self.erp.code(), settled).await?;
+        let due = in_flight::older_than(&mut connection, self.erp.code(), settled, which).await?;
         drop(connection);
         if due.is_empty() {
             return Ok(());

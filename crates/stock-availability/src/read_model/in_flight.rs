@@ -137,16 +137,29 @@ pub async fn of_items(
     Ok(found)
 }
 
+/// Which lines leave when enough time has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Older {
+    All,
+    Reservations,
+}
+
 /// Items and variants with lines whose document or goods are older than `settled`.
 pub async fn older_than(
     db: &mut AnyConnection,
     erp: &ErpCode,
     settled: Timestamp,
+    which: Older,
 ) -> Result<Vec<(SystemId, Option<VariantCode>)>, StoreError> {
+    let beginning = match which {
+        Older::All => String::new(),
+        Older::Reservations => RESERVATION.to_string(),
+    };
     let sql = include_str!("in_flight_older_than.sql");
     let rows: Vec<(String, String)> = sqlx::query_as(sql)
         .bind(erp.as_str())
         .bind(micros(settled))
+        .bind(beginning)
         .fetch_all(db)
         .await?;
     let row = |(id, variant): (String, String)| {
