@@ -83,14 +83,14 @@ impl Shelves {
         ids: Ids,
     ) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (sender, asked) = mpsc::channel(QUEUE);
-        let keeper = Keeper {
+        let clerk = Clerk {
             log,
             figures,
             clock,
             ids,
             known: HashMap::new(),
         };
-        (Self(sender), keeper.run(asked))
+        (Self(sender), clerk.run(asked))
     }
 
     /// Writes the change once all its shelves allow it: all of it, or nothing.
@@ -120,7 +120,8 @@ struct Moved {
     reservations: Vec<String>,
 }
 
-struct Keeper {
+/// Decides, and is the only one here who writes.
+struct Clerk {
     log: Arc<dyn EventLog>,
     figures: Figures,
     clock: Arc<dyn Clock>,
@@ -128,7 +129,7 @@ struct Keeper {
     known: HashMap<ShelfKey, Shelf>,
 }
 
-impl Keeper {
+impl Clerk {
     async fn run(mut self, mut asked: mpsc::Receiver<Asking>) {
         let mut waiting = VecDeque::new();
         let mut came = Vec::with_capacity(TOGETHER);

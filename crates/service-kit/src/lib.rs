@@ -8,6 +8,7 @@ pub mod grpc;
 pub mod health;
 pub mod metrics;
 pub mod monitoring;
+pub mod page;
 pub mod rejection;
 pub mod retry;
 mod secret;

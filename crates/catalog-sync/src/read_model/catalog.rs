@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use millrace_event_store::{Database, StoreError, projected_up_to};
+use millrace_event_store::{Database, StoreError, places, projected_up_to};
 use millrace_values::{ErpCode, PriceGroup, Sku, SystemId};
 use sqlx::AssertSqlSafe;
 
@@ -92,10 +92,7 @@ impl Catalog {
         let groups: Vec<&str> = std::iter::once("")
             .chain(groups.iter().map(PriceGroup::as_str))
             .collect();
-        let parameters: Vec<String> = (0..groups.len())
-            .map(|index| format!("${}", index + 9))
-            .collect();
-        let sql = include_str!("sql/list_prices.sql").replace("{groups}", &parameters.join(", "));
+        let sql = include_str!("sql/list_prices.sql").replace("{groups}", &places(9, groups.len()));
         let mut rows = sqlx::query_as(AssertSqlSafe(sql))
             .bind(erp.as_str())
             .bind(item_number)

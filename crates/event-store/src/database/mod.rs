@@ -8,6 +8,7 @@ mod fence;
 mod memory;
 mod migrations;
 mod place;
+mod places;
 mod tx;
 
 use std::collections::HashMap;
@@ -29,6 +30,7 @@ pub(crate) use place::{Hold, PostgresPlace, SqlitePlace};
 pub use cursor::{load_cursor, save_cursor};
 pub use fence::still_held;
 pub use migrations::{Migrations, Pending};
+pub use places::{places, places_of_rows};
 use tx::Durability;
 pub use tx::Tx;
 

@@ -24,10 +24,7 @@ fn micros(at: Timestamp) -> i64 {
 /// database plans each text once.
 fn places(wanted: usize, first: usize) -> (String, usize) {
     let count = wanted.next_power_of_two();
-    let places: Vec<String> = (first..first + count)
-        .map(|place| format!("${place}"))
-        .collect();
-    (places.join(", "), count)
+    (millrace_event_store::places(first, count), count)
 }
 
 /// Positions and versions are counted from 1 and fit.

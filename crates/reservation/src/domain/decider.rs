@@ -60,6 +60,19 @@ pub enum Rejection {
     NotSoMany(u32),
 }
 
+impl Taken {
+    /// Whether who asks under its number again asks for this one.
+    ///
+    /// # Errors
+    /// The number stands for other content, or somebody else's.
+    pub fn made_again(&self, content_hash: &[u8], same_person: bool) -> Result<(), Rejection> {
+        if self.content_hash == content_hash && same_person {
+            return Ok(());
+        }
+        Err(Rejection::OtherContent)
+    }
+}
+
 pub struct StoreReservation;
 
 impl Decider for StoreReservation {
@@ -90,7 +103,9 @@ impl Decider for StoreReservation {
             }]);
         };
         match command {
-            Command::Request(again) => repeat(taken, &again),
+            Command::Request(again) => taken
+                .made_again(&again.content_hash, again.same_person)
+                .map(|()| vec![]),
             Command::Post {
                 found,
                 document_number,
@@ -148,13 +163,6 @@ impl Decider for StoreReservation {
         }
         State(Some(taken))
     }
-}
-
-fn repeat(taken: &Taken, again: &Requested) -> Result<Vec<Event>, Rejection> {
-    if taken.content_hash == again.content_hash && again.same_person {
-        return Ok(vec![]);
-    }
-    Err(Rejection::OtherContent)
 }
 
 fn post(

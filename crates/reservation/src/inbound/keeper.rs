@@ -1,5 +1,5 @@
-//! Gives back what nobody looked for or fetched in time, and reminds before. One process at a time, by lease; what it missed while nobody ran it finds
-//! at its next look.
+//! Gives back what nobody looked for or fetched in time, and reminds before. One process at a time, by lease; what it missed while
+//! nobody ran it finds at its next look.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use millrace_contract::inventories::v1::Inventory;
-use millrace_event_store::{Database, StoreError, Tx};
+use millrace_event_store::{Database, StoreError, Tx, places};
 use millrace_values::{ErpCode, LocationCode, Quantity, Sku, SystemId, UnitCode, VariantCode};
 use prost::Message;
 use sqlx::AssertSqlSafe;
@@ -118,10 +118,9 @@ impl Figures {
     pub async fn of(&self, asked: &[String]) -> Result<HashMap<String, Shown>, StoreError> {
         let mut found = HashMap::with_capacity(asked.len());
         for keys in asked.chunks(KEYS) {
-            let places: Vec<String> = (1..=keys.len()).map(|at| format!("${at}")).collect();
             let sql = format!(
                 "SELECT asked, inventory FROM inventories WHERE asked IN ({})",
-                places.join(", ")
+                places(1, keys.len())
             );
             let mut query = sqlx::query_as::<_, (String, Vec<u8>)>(AssertSqlSafe(sql));
             for key in keys {

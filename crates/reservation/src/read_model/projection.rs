@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use millrace_contract::reservation::v1::{ReservationState, ReservationView};
-use millrace_event_store::{Projection, Recorded, StoreError, Tx};
+use millrace_event_store::{Projection, Recorded, StoreError, Tx, places_of_rows};
 use prost::Message;
 use sqlx::AssertSqlSafe;
 
@@ -110,9 +110,7 @@ impl Row {
             view: wire::view(taken),
         }
     }
-}
 
-impl Row {
     /// By when something has to happen.
     fn due(&self) -> &str {
         match self.view.state() {
@@ -124,15 +122,8 @@ impl Row {
 
 /// All of them in one statement.
 async fn put(tx: &mut Tx, rows: &[Row]) -> Result<(), StoreError> {
-    let places: Vec<String> = (0..rows.len())
-        .map(|row| {
-            let places: Vec<String> = (1..=COLUMNS)
-                .map(|column| format!("${}", row * COLUMNS + column))
-                .collect();
-            format!("({})", places.join(", "))
-        })
-        .collect();
-    let sql = include_str!("sql/put_reservations.sql").replace("{rows}", &places.join(", "));
+    let places = places_of_rows(rows.len(), COLUMNS);
+    let sql = include_str!("sql/put_reservations.sql").replace("{rows}", &places);
     let mut query = sqlx::query(AssertSqlSafe(sql));
     for row in rows {
         query = query

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use millrace_event_store::Tx;
+use millrace_event_store::{Tx, places, places_of_rows};
 use sqlx::AssertSqlSafe;
 
 use crate::domain::shelf::Mark;
@@ -130,8 +130,7 @@ async fn select(tx: &mut Tx, sql: &str, keys: &[String]) -> Result<Vec<Known>, s
     let mut found = Vec::new();
     for keys in keys.chunks(KEYS) {
         let size = if keys.len() == 1 { 1 } else { KEYS };
-        let parameters: Vec<String> = (1..=size).map(|number| format!("${number}")).collect();
-        let sql = sql.replace("{keys}", &parameters.join(", "));
+        let sql = sql.replace("{keys}", &places(1, size));
         let mut question = sqlx::query_as::<_, Row>(AssertSqlSafe(sql));
         // The last key fills up.
         for index in 0..size {
@@ -149,14 +148,8 @@ async fn select(tx: &mut Tx, sql: &str, keys: &[String]) -> Result<Vec<Known>, s
 }
 
 async fn insert(tx: &mut Tx, rows: &[&Known]) -> Result<(), sqlx::Error> {
-    let row = |index: usize| {
-        let parameters: Vec<String> = (1..=8)
-            .map(|column| format!("${}", index * 8 + column))
-            .collect();
-        format!("({})", parameters.join(", "))
-    };
-    let rows_of_parameters: Vec<String> = (0..rows.len()).map(row).collect();
-    let sql = include_str!("sql/put_known.sql").replace("{rows}", &rows_of_parameters.join(", "));
+    let places = places_of_rows(rows.len(), 8);
+    let sql = include_str!("sql/put_known.sql").replace("{rows}", &places);
     let mut statement = sqlx::query(AssertSqlSafe(sql));
     for known in rows {
         statement = statement

@@ -4,12 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use millrace_erp::stock::{Figure, StockObserved};
-use millrace_event_store::{StoreError, Tx};
+use millrace_event_store::{StoreError, Tx, places, places_of_rows};
 use millrace_values::{ErpCode, LocationCode, Sku, SystemId, Timestamp, UnitCode, VariantCode};
 use prost::Message;
 use sqlx::{AnyConnection, AssertSqlSafe};
 
-use super::{VALUES, broken, item, list, micros, quantity, rows, time};
+use super::{VALUES, broken, item, micros, quantity, time};
 use crate::domain::{Contains, Figures, Part, Stamp};
 use crate::wire::{parts, variant_text};
 
@@ -160,7 +160,7 @@ pub async fn of(
     for chunk in items.chunks(VALUES) {
         let sql = format!(
             "SELECT {COLUMNS} FROM erp_figures WHERE erp = $1 AND item IN ({})",
-            list(2, chunk.len())
+            places(2, chunk.len())
         );
         let mut query = sqlx::query_as::<_, Row>(AssertSqlSafe(sql)).bind(erp.as_str());
         for item in chunk {
@@ -211,7 +211,7 @@ pub async fn put(tx: &mut Tx, erp: &ErpCode, all: &[Known]) -> Result<(), StoreE
     for chunk in all.chunks(VALUES / 9) {
         let sql = format!(
             "INSERT INTO erp_figures (erp, {COLUMNS}) VALUES {} {}",
-            rows(chunk.len(), 9),
+            places_of_rows(chunk.len(), 9),
             include_str!("figures_upsert.sql")
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
@@ -276,7 +276,7 @@ pub async fn delete(tx: &mut Tx, erp: &ErpCode, items: &[SystemId]) -> Result<()
     for chunk in items.chunks(VALUES) {
         let sql = format!(
             "DELETE FROM erp_figures WHERE erp = $1 AND item IN ({})",
-            list(2, chunk.len())
+            places(2, chunk.len())
         );
         let mut query = sqlx::query(AssertSqlSafe(sql)).bind(erp.as_str());
         for item in chunk {

@@ -1,6 +1,6 @@
 //! Lines of shop orders and reservations that the figures do not contain yet.
 
-use millrace_event_store::{Dialect, StoreError, Tx};
+use millrace_event_store::{Dialect, StoreError, Tx, places, places_of_rows};
 use millrace_values::{
     ChannelCode, ErpCode, LocationCode, OrderNumber, ReservationNumber, Sku, SystemId, Timestamp,
     VariantCode,
@@ -8,7 +8,7 @@ use millrace_values::{
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, FromRow, Row};
 
-use super::{VALUES, broken, item, list, micros, quantity, rows, time};
+use super::{VALUES, broken, item, micros, quantity, time};
 use crate::domain::{Claim, Document, Goods, InFlight, ItemRef};
 use crate::wire::{parts, variant_text};
 
@@ -120,7 +120,7 @@ pub async fn of_items(
     for chunk in items.chunks(VALUES) {
         let sql = format!(
             "SELECT {COLUMNS} FROM in_flight WHERE erp = $1 AND item IN ({})",
-            list(2, chunk.len())
+            places(2, chunk.len())
         );
         let mut query = sqlx::query_as::<_, Line>(AssertSqlSafe(sql)).bind(erp.as_str());
         for item in chunk {
@@ -202,7 +202,7 @@ pub async fn replace(
     for chunk in lines.chunks(VALUES / 16) {
         let sql = format!(
             "INSERT INTO in_flight (erp, {COLUMNS}) VALUES {}",
-            rows(chunk.len(), 16)
+            places_of_rows(chunk.len(), 16)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for line in chunk {
@@ -236,7 +236,7 @@ pub async fn forget(tx: &mut Tx, settled: &[InFlight], dialect: Dialect) -> Resu
     for chunk in settled.chunks(VALUES / 3) {
         let mut chosen = format!(
             "(channel, order_number, line) IN (VALUES {})",
-            rows(chunk.len(), 3)
+            places_of_rows(chunk.len(), 3)
         );
         if dialect == Dialect::Postgres {
             let free = "(channel, order_number, line) IN (SELECT channel, order_number, line FROM in_flight WHERE";

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use millrace_event_store::{StoreError, Tx};
+use millrace_event_store::{StoreError, Tx, places};
 use millrace_values::{ErpCode, Sku, SystemId, UnitCode};
 use sqlx::{AnyConnection, AssertSqlSafe};
 
-use super::{VALUES, broken, item, list};
+use super::{VALUES, broken, item};
 
 /// Number and base unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub async fn of(
     for chunk in items.chunks(VALUES) {
         let sql = format!(
             "SELECT item, number, unit FROM items WHERE erp = $1 AND item IN ({})",
-            list(2, chunk.len())
+            places(2, chunk.len())
         );
         let mut query =
             sqlx::query_as::<_, (String, String, String)>(AssertSqlSafe(sql)).bind(erp.as_str());

@@ -1,11 +1,11 @@
 //! Marks: items and variants whose published figure may be out of date. One may have several.
 
-use millrace_event_store::{Cause, StoreError, Tx};
+use millrace_event_store::{Cause, StoreError, Tx, places, places_of_rows};
 use millrace_values::{ErpCode, SystemId, VariantCode};
 use sqlx::{AnyConnection, AssertSqlSafe};
 use uuid::Uuid;
 
-use super::{VALUES, broken, item, list, rows};
+use super::{VALUES, broken, item};
 use crate::wire::variant_text;
 
 /// Who writes in the name of the service.
@@ -47,7 +47,7 @@ pub async fn put(
     for chunk in all.chunks(VALUES / 6) {
         let sql = format!(
             "INSERT INTO marks (erp, item, variant, correlation, causation, traceparent) VALUES {}",
-            rows(chunk.len(), 6),
+            places_of_rows(chunk.len(), 6),
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for (item, variant) in chunk {
@@ -91,7 +91,7 @@ fn mark(
 /// Takes marks off. One that was put on meanwhile stays.
 pub async fn take_off(tx: &mut Tx, marks: &[Mark]) -> Result<(), StoreError> {
     for chunk in marks.chunks(VALUES) {
-        let sql = format!("DELETE FROM marks WHERE id IN ({})", list(1, chunk.len()));
+        let sql = format!("DELETE FROM marks WHERE id IN ({})", places(1, chunk.len()));
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for mark in chunk {
             query = query.bind(mark.id);

@@ -14,22 +14,6 @@ use millrace_values::{Quantity, SystemId, Timestamp};
 /// Values in one statement; SQLite takes 32,766, PostgreSQL 65,535.
 const VALUES: usize = 8_000;
 
-/// `$1, $2, …` as one list.
-fn list(from: usize, count: usize) -> String {
-    (from..from + count)
-        .map(|number| format!("${number}"))
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-/// `($1, $2), ($3, $4), …`
-fn rows(count: usize, columns: usize) -> String {
-    (0..count)
-        .map(|row| format!("({})", list(row * columns + 1, columns)))
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
 /// A stored value that cannot be read.
 fn broken(what: &'static str) -> StoreError {
     StoreError::Database(sqlx::Error::Decode(

@@ -4,13 +4,13 @@ use futures::{StreamExt, TryStreamExt, stream};
 use millrace_contract::order::v1 as proto;
 use millrace_contract::order::v1::order_admin_service_server::OrderAdminService;
 use millrace_service_kit::auth::Caller;
-use millrace_service_kit::{Faults, rejection};
+use millrace_service_kit::{Faults, page, rejection};
 use millrace_values::Channel;
 use tonic::{Request, Response, Status};
 use tracing::{info, instrument};
 
 use super::desk::{Desk, shown};
-use super::{page, refusal};
+use super::refusal;
 use crate::domain::{Command, Order, Phase, Taken};
 use crate::orders::{Actor, Loaded, OrderError, same_place};
 use crate::read_model::Held;

@@ -3,7 +3,6 @@
 mod admin_service;
 mod desk;
 mod order_service;
-mod page;
 mod refusal;
 mod watch;
 

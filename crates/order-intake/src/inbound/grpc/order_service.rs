@@ -3,14 +3,14 @@
 use millrace_contract::order::v1 as proto;
 use millrace_contract::order::v1::order_service_server::OrderService;
 use millrace_service_kit::auth::Caller;
-use millrace_service_kit::{Faults, rejection};
+use millrace_service_kit::{Faults, page, rejection};
 use millrace_values::Timestamp;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use tracing::{info, instrument};
 
 use super::desk::{Desk, shown};
-use super::{page, refusal, watch};
+use super::{refusal, watch};
 use crate::domain::{Command, Phase, Submitted, Taken};
 use crate::orders::{Actor, OrderError};
 use crate::wire;

@@ -11,7 +11,7 @@ use tracing::info;
 
 use super::{CREATE, ReservationApi, refusal};
 use crate::domain::shelf::NotThere;
-use crate::domain::{Rejection, Requested, Reservation, Store, Taken};
+use crate::domain::{Requested, Reservation, Store, Taken};
 use crate::reservations::{Actor, ReservationError};
 use crate::wire;
 
@@ -159,11 +159,16 @@ impl ReservationApi {
                 .is_none_or(|known| known == *contact),
             (Some(_), None) | (None, Some(_)) => false,
         };
-        if loaded.taken.content_hash == wish.content_hash && same_person {
-            return Ok(Some(loaded.taken));
+        match loaded.taken.made_again(&wish.content_hash, same_person) {
+            Ok(()) => Ok(Some(loaded.taken)),
+            Err(rejection) => {
+                let number = wish.reservation.number.as_str();
+                Err(refusal::failed(
+                    ReservationError::Rejected(rejection),
+                    number,
+                ))
+            }
         }
-        let rejected = ReservationError::Rejected(Rejection::OtherContent);
-        Err(refusal::failed(rejected, wish.reservation.number.as_str()))
     }
 }
 

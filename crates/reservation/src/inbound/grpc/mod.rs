@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use millrace_contract::reservation::v1 as proto;
 use millrace_contract::reservation::v1::reservation_service_server::ReservationService;
 use millrace_service_kit::auth::Caller;
-use millrace_service_kit::{Faults, rejection};
+use millrace_service_kit::{Faults, page, rejection};
 use millrace_values::{CustomerNumber, Quantity};
 use tonic::{Request, Response, Status};
 use tracing::instrument;
@@ -24,9 +24,6 @@ const CREATE: &str = "reservation:create";
 const READ: &str = "reservation:read";
 const STORE: &str = "reservation:store";
 const PERSONAL: &str = "reservation:personal";
-
-const MOST: u32 = 1000;
-const USUAL: u32 = 100;
 
 #[derive(Clone)]
 pub struct ReservationApi {
@@ -89,29 +86,20 @@ impl ReservationService for ReservationApi {
             let why = format!("{} is no state of a reservation", request.state);
             rejection::bad_request("state", why)
         })?;
-        let limit = match request.page_size {
-            0 => USUAL,
-            asked @ 1..=MOST => asked,
-            asked => {
-                let why = format!("{asked} is above {MOST}");
-                return Err(rejection::bad_request("page_size", why));
-            }
-        };
+        let limit = page::size(request.page_size)?;
         let which = Which {
             channel: channel.code.clone(),
             store,
             state,
-            after: position(&request.page_token)?,
-            limit: limit as usize,
+            after: page::position(&request.page_token, 0)?,
+            limit,
         };
         let page = desk.listing.page(&which).await;
         let page = page.map_err(|error| refusal::away(&error))?;
+        let next_page_token = page::token(page.next);
         Ok(Response::new(proto::ListReservationsResponse {
             reservations: page.reservations,
-            next_page_token: page
-                .next
-                .map(|position| format!("p{position:x}"))
-                .unwrap_or_default(),
+            next_page_token,
         }))
     }
 
@@ -212,18 +200,6 @@ impl ReservationService for ReservationApi {
             reservation: Some(wire::view(&taken)),
         }))
     }
-}
-
-/// A token is opaque to callers: the position to go on from.
-fn position(token: &str) -> Result<i64, Status> {
-    if token.is_empty() {
-        return Ok(0);
-    }
-    token
-        .strip_prefix('p')
-        .and_then(|digits| i64::from_str_radix(digits, 16).ok())
-        .filter(|position| *position > 0)
-        .ok_or_else(|| rejection::bad_request("page_token", "was not given out by this call"))
 }
 
 /// No more lines than a reservation may have, and none twice.
