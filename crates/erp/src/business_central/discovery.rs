@@ -27,6 +27,9 @@ pub(crate) struct Companion {
 
 /// Stores, transfer requests with their feed, requests to count.
 pub(crate) const TRANSFERS: &str = "transferRequests";
+/// Return orders with their feed.
+pub(crate) const RETURNS: &str = "returnOrders";
+pub(crate) const RETURN_REASONS: &str = "returnReasons";
 
 impl Companion {
     pub fn has(&self, name: &str) -> bool {
@@ -179,6 +182,8 @@ pub(crate) fn capabilities(tenant: &Tenant) -> Capabilities {
             order_buffer: false,
             status_feed: false,
             transfer_requests: false,
+            return_orders: false,
+            return_reasons: false,
         };
     };
     let has = |name: &str| companion.has(name);
@@ -192,5 +197,7 @@ pub(crate) fn capabilities(tenant: &Tenant) -> Capabilities {
         order_buffer: has("orderBuffer"),
         status_feed: has("statusFeed"),
         transfer_requests: has(TRANSFERS),
+        return_orders: has(RETURNS),
+        return_reasons: has(RETURN_REASONS),
     }
 }

@@ -42,6 +42,9 @@ use self::standard::recent::Recent;
 use self::webhooks::Hints;
 use crate::document::{NewOrder, PlacedOrder};
 use crate::party::{CustomerCreated, NewCustomer};
+use crate::return_order::{
+    NewReturn, PlacedReturn, ReturnKey, ReturnObserved, ReturnReasonObserved,
+};
 use crate::stock::{StockKey, StockObserved};
 use crate::transfer::{
     CountRequest, FoundQuantity, NewTransfer, PlacedCount, PlacedTransfer, StoreObserved,
@@ -199,9 +202,12 @@ impl BusinessCentral {
         let size = self.settings.reading.page_size;
         match flow {
             Flow::Stock => (size / 2).max(1),
-            Flow::Items | Flow::Prices | Flow::Customers | Flow::Documents | Flow::Transfers => {
-                size
-            }
+            Flow::Items
+            | Flow::Prices
+            | Flow::Customers
+            | Flow::Documents
+            | Flow::Transfers
+            | Flow::Returns => size,
         }
     }
 
@@ -373,5 +379,21 @@ impl Erp for BusinessCentral {
         self.companion_for(&tenant, "ask for counts on the standard level")?
             .request_count(request)
             .await
+    }
+
+    async fn return_reasons(&self) -> Result<Vec<ReturnReasonObserved>, ErpError> {
+        Err(ErpError::Unsupported("tell return reasons yet"))
+    }
+
+    async fn place_return(&self, _: &NewReturn) -> Result<PlacedReturn, ErpError> {
+        Err(ErpError::Unsupported("take goods back yet"))
+    }
+
+    async fn find_return(&self, _: &ReturnKey) -> Result<Option<ReturnObserved>, ErpError> {
+        Err(ErpError::Unsupported("find returns yet"))
+    }
+
+    async fn cancel_return(&self, _: &ReturnKey) -> Result<ReturnObserved, ErpError> {
+        Err(ErpError::Unsupported("cancel returns yet"))
     }
 }

@@ -77,7 +77,7 @@ fn sources(flow: Flow) -> &'static [Source] {
             owner: "id",
             owner_is_id: true,
         }],
-        Flow::Documents | Flow::Transfers => &[],
+        Flow::Documents | Flow::Transfers | Flow::Returns => &[],
     }
 }
 
@@ -120,7 +120,7 @@ impl StandardLevel<'_> {
     }
 
     pub async fn read(&self, flow: Flow, place: Option<Place>) -> Result<Page, ErpError> {
-        if matches!(flow, Flow::Documents | Flow::Transfers) {
+        if matches!(flow, Flow::Documents | Flow::Transfers | Flow::Returns) {
             return Ok(self.no_documents(place));
         }
         let Some(place) = place else {
@@ -370,7 +370,7 @@ impl StandardLevel<'_> {
         let page = match flow {
             Flow::Items => "items",
             Flow::Customers => "customers",
-            Flow::Prices | Flow::Stock | Flow::Documents | Flow::Transfers => {
+            Flow::Prices | Flow::Stock | Flow::Documents | Flow::Transfers | Flow::Returns => {
                 return Err(ErpError::Unsupported("list the ids of this flow"));
             }
         };

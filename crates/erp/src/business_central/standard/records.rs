@@ -63,7 +63,7 @@ impl StandardLevel<'_> {
                 lines: Vec::new(),
                 modified_at: self.now,
             })),
-            Flow::Stock | Flow::Documents | Flow::Transfers => None,
+            Flow::Stock | Flow::Documents | Flow::Transfers | Flow::Returns => None,
         }
     }
 
@@ -104,7 +104,7 @@ impl StandardLevel<'_> {
                     |item: ItemRow| mapping::stock(&item, location, as_of).map(Observed::Stock);
                 Ok(raws.iter().map(|raw| observe("stock", raw, read)).collect())
             }
-            Flow::Customers | Flow::Documents | Flow::Transfers => {
+            Flow::Customers | Flow::Documents | Flow::Transfers | Flow::Returns => {
                 let codes = self.codes(priority).await?;
                 let read = |customer: CustomerRow| {
                     mapping::customer(customer, &codes).map(Observed::Customer)

@@ -18,13 +18,14 @@ use crate::Flow;
 pub use self::receiver::{Receiver, receiver};
 pub(crate) use self::subscriptions::client_state;
 
-const FLOWS: [Flow; 6] = [
+const FLOWS: [Flow; 7] = [
     Flow::Items,
     Flow::Prices,
     Flow::Stock,
     Flow::Customers,
     Flow::Documents,
     Flow::Transfers,
+    Flow::Returns,
 ];
 
 /// One counter per flow; it moves when something hints that the flow has news.
