@@ -1,0 +1,2 @@
+//! returns
+pub mod domain;
