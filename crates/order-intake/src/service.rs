@@ -6,6 +6,7 @@ use std::time::Duration;
 use millrace_contract::order::v1::order_admin_service_server::OrderAdminServiceServer;
 use millrace_contract::order::v1::order_service_server::OrderServiceServer;
 use millrace_erp::{Erp, Flow};
+use millrace_erp_poster::{Poster, Settings, Words, Work};
 use millrace_erp_reader::Reader;
 use millrace_event_bus::{Bus, BusError, Consumer, Routes, consume};
 use millrace_event_store::{
@@ -24,8 +25,8 @@ use crate::inbound::grpc::{Desk, OrderAdminApi, OrderApi};
 use crate::inbound::master_data::{GROUP, MasterData, TOPICS};
 use crate::orders::Orders;
 use crate::outbound::customers::Customers;
-use crate::outbound::{Attempt, Figures, Poster};
-use crate::read_model::{Knowledge, Listing, OrderRows, Work};
+use crate::outbound::{Attempt, Figures};
+use crate::read_model::{Knowledge, Listing, NAME, OrderRows, TABLES};
 
 /// This service's tables.
 pub static MIGRATIONS: Migrations = migrations!("order-intake");
@@ -114,6 +115,7 @@ impl Service {
             knowledge: Knowledge::new(ports.database.clone()),
             listing: Listing::new(ports.database.clone()),
             work: Work::new(
+                TABLES,
                 ports.database.clone(),
                 ports.clock.clone(),
                 &ports.ids,
@@ -178,7 +180,7 @@ impl Service {
     pub async fn run(self, shutdown: Shutdown) -> Result<(), ServiceError> {
         let mut tasks = Tasks::default();
         let ports = &self.ports;
-        let rows = OrderRows::new(self.desk.orders.clone());
+        let rows = OrderRows::new(self.desk.orders.clone(), self.desk.work.clone());
         let (database, log, stop) = (ports.database.clone(), self.log.clone(), shutdown.clone());
         tasks.spawn("keeping the rows of orders", async move {
             project(&database, log, rows, stop).await
@@ -215,7 +217,11 @@ impl Service {
     fn poster(&self) -> Poster {
         let ports = &self.ports;
         Poster {
-            attempt: Attempt {
+            words: Words {
+                one: "an order",
+                many: "orders",
+            },
+            attempt: Arc::new(Attempt {
                 orders: self.desk.orders.clone(),
                 knowledge: self.desk.knowledge.clone(),
                 erp: ports.erp.clone(),
@@ -225,13 +231,19 @@ impl Service {
                 limit: self.config.attempt_limit,
                 figures: self.figures.clone(),
                 newcomers: self.newcomers.clone(),
-            },
+            }),
             work: self.desk.work.clone(),
             database: ports.database.clone(),
-            clock: ports.clock.clone(),
+            projection: NAME,
             log: self.log.clone(),
             wake: self.wake.clone(),
-            config: self.config.clone(),
+            settings: Settings {
+                at_once: self.config.posting_at_once,
+                first_pause: self.config.first_pause,
+                longest_pause: self.config.longest_pause,
+                claim: self.config.claim,
+                recheck_every: self.config.recheck_every,
+            },
             ids: ports.ids.clone(),
             component: self.posting.clone(),
             waiting: self.waiting.clone(),

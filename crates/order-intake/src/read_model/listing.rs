@@ -32,19 +32,6 @@ impl Listing {
         Self { database }
     }
 
-    /// Why the last look at an order came to nothing; empty: none did.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn trouble(&self, stream: &str) -> Result<String, StoreError> {
-        let query = sqlx::query_as("SELECT trouble FROM order_work WHERE stream = $1");
-        let row: Option<(String,)> = query
-            .bind(stream)
-            .fetch_optional(self.database.pool())
-            .await?;
-        Ok(row.map(|(trouble,)| trouble).unwrap_or_default())
-    }
-
     /// Orders of a channel, newest first, before the position `before`.
     ///
     /// # Errors

@@ -168,7 +168,7 @@ impl OrderService for OrderApi {
         }
         if caller.may("order:admin", channel.code.as_str()).is_ok() {
             let stream = loaded.taken.order.stream();
-            let trouble = self.desk.listing.trouble(&stream).await;
+            let trouble = self.desk.work.trouble(&stream).await;
             view.waits_because = trouble.map_err(|error| refusal::away(&error))?;
         }
         Ok(Response::new(proto::GetOrderResponse { order: Some(view) }))

@@ -1,4 +1,4 @@
-//! Looks under way, and which orders they look at. However a look ends, its order is in hand no longer.
+//! Looks under way, and which documents they look at. However a look ends, its document is in hand no longer.
 
 use std::collections::HashMap;
 
@@ -35,7 +35,7 @@ impl<T: Send + 'static> Looks<T> {
         Some(ended.map(|(_, told)| told))
     }
 
-    /// The orders in hand.
+    /// The documents in hand.
     #[must_use]
     pub fn streams(&self) -> Vec<String> {
         self.streams.values().cloned().collect()
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_order_is_in_hand_until_its_look_ends_however_it_ends() {
+    async fn a_document_is_in_hand_until_its_look_ends_however_it_ends() {
         let mut looks = Looks::new();
         looks.begin("order/a/1".into(), std::future::pending());
         looks.begin("order/a/2".into(), async {});

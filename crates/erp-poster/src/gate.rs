@@ -1,4 +1,4 @@
-//! Holds everybody back while the ERP is away: one tries, the others wait, instead of each order knocking by itself.
+//! Holds everybody back while the ERP is away: one tries, the others wait, instead of each document knocking by itself.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ impl Gate {
         (!opens.is_zero()).then_some(opens)
     }
 
-    /// Away for several tries in a row: an outage, not one order's bad luck.
+    /// Away for several tries in a row: an outage, not one document's bad luck.
     #[must_use]
     pub fn is_outage(&self) -> bool {
         self.opens.is_some() && self.backoff.tries() >= OUTAGE

@@ -1,43 +1,100 @@
-//! Looks at orders that wait for something, several at once, on every pod. Woken by the log and by news of items and
-//! customers; a slow look at the rows is the safety net.
+//! Looks at documents that wait for something, several at once, on every pod. Woken by the log and by news of what they wait for; a
+//! slow look at the rows is the safety net.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use millrace_event_store::{Database, EventLog, StoreError, projected_up_to};
 use millrace_service_kit::health::Component;
 use millrace_service_kit::metrics::Gauge;
 use millrace_service_kit::retry::Backoff;
-use millrace_service_kit::{Clock, Ids, Shutdown};
+use millrace_service_kit::{Ids, Shutdown};
+use thiserror::Error;
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
-use super::attempt::{Attempt, Look, LookError};
-use super::gate::Gate;
-use super::looks::Looks;
-use crate::config::Config;
-use crate::read_model::{Claim, NAME, Work, ask_for_arrived};
+use crate::gate::Gate;
+use crate::looks::Looks;
+use crate::work::{Claim, Work};
 
 /// A look at the rows without having been woken.
 const SAFETY: Duration = Duration::from_millis(500);
-/// One order is tried at least so often while the ERP is away, to find it back.
+/// One document is tried at least so often while the ERP is away, to find it back.
 const LONGEST_SHUT: Duration = Duration::from_secs(15);
 /// Who wakes us commits a moment later.
 const COMMITTING: Duration = Duration::from_millis(20);
 /// How long rows may lag behind the log before we look at them all the same.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// One look at a document: check it again, hand it over, or ask what became of it. May be repeated at any point.
+#[async_trait]
+pub trait Attempt: Send + Sync {
+    /// # Errors
+    /// The database is away, or the document keeps changing.
+    async fn look(&self, stream: &str) -> Result<Look, LookError>;
+}
+
+/// What a look came to.
+#[derive(Debug)]
+pub enum Look {
+    /// Nothing is left to do for now. `asked`: the ERP answered.
+    Done { asked: bool },
+    /// To be repeated.
+    Later {
+        /// Shown to people; never personal.
+        why: String,
+        at_least: Duration,
+        /// The ERP is: the others wait, too.
+        away: bool,
+    },
+}
+
+#[derive(Debug, Error)]
+pub enum LookError {
+    /// With this document alone; the look is repeated. Never personal.
+    #[error("{0}")]
+    Document(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How fast, and how patiently.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Looks at once, per process.
+    pub at_once: usize,
+    /// Pause before the second attempt; doubles with every further one.
+    pub first_pause: Duration,
+    pub longest_pause: Duration,
+    /// How long a document claimed by a process that died waits for another one.
+    pub claim: Duration,
+    /// How often held documents are looked at again, some at a time, whether or not something they lack was seen to arrive.
+    pub recheck_every: Duration,
+}
+
+/// What documents are called in what is said of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Words {
+    /// "an order"
+    pub one: &'static str,
+    /// "orders"
+    pub many: &'static str,
+}
+
 pub struct Poster {
-    pub attempt: Attempt,
+    pub words: Words,
+    pub attempt: Arc<dyn Attempt>,
     pub work: Work,
     pub database: Database,
-    pub clock: Arc<dyn Clock>,
+    /// The projection that keeps the rows.
+    pub projection: &'static str,
     pub log: Arc<dyn EventLog>,
     pub wake: Arc<Notify>,
-    pub config: Config,
+    pub settings: Settings,
     pub ids: Ids,
     pub component: Component,
-    /// Orders that wait for a look.
+    /// Documents that wait for a look.
     pub waiting: Gauge,
 }
 
@@ -56,7 +113,8 @@ impl Poster {
     /// The log was closed.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), StoreError> {
         let poster = Arc::new(self);
-        let config = &poster.config;
+        let Words { many, .. } = poster.words;
+        let config = &poster.settings;
         let longest = config.longest_pause.min(LONGEST_SHUT);
         let mut gate = Gate::new(config.first_pause, longest, poster.ids.clone());
         let mut database = Backoff::neighbour(poster.ids.clone());
@@ -73,7 +131,7 @@ impl Poster {
             let pause = match poster.begin(&mut looks, &gate, head).await {
                 Ok(()) => {
                     if database.tries() > 0 {
-                        info!("orders are looked at again");
+                        info!("{many} are looked at again");
                         poster.component.ready();
                     }
                     database.succeeded();
@@ -113,14 +171,12 @@ impl Poster {
         gate: &Gate,
         head: u64,
     ) -> Result<(), StoreError> {
-        ask_for_arrived(&self.database, self.clock.now().as_microsecond()).await?;
-        let room = gate
-            .room(self.config.posting_at_once)
-            .saturating_sub(looks.len());
+        self.work.ask_for_arrived().await?;
+        let room = gate.room(self.settings.at_once).saturating_sub(looks.len());
         if room == 0 {
             return Ok(());
         }
-        projected_up_to(&self.database, NAME, head, PATIENCE).await?;
+        projected_up_to(&self.database, self.projection, head, PATIENCE).await?;
         for claim in self.work.take(room).await? {
             let poster = self.clone();
             looks.begin(
@@ -147,7 +203,7 @@ impl Poster {
                     .put_off(&claim, self.pause(claim.attempts).max(at_least), &why)
                     .await;
                 if !away {
-                    say(&claim, &why);
+                    self.say(&claim, &why);
                 }
                 let told = if away {
                     Told::Away { why, at_least }
@@ -160,21 +216,21 @@ impl Poster {
                 let why = error.to_string();
                 let settled = self
                     .work
-                    .put_off(&claim, self.config.longest_pause, &why)
+                    .put_off(&claim, self.settings.longest_pause, &why)
                     .await;
                 if claim.trouble != why {
                     error!(
                         stream = claim.stream,
                         error = &error as &dyn std::error::Error,
-                        "an order cannot be read"
+                        "{} cannot be read",
+                        self.words.one
                     );
                 }
                 (Told::Nothing, settled)
             }
             Err(LookError::Store(error)) => (Told::DatabaseAway(error), Ok(())),
-            Err(LookError::Order(error)) => {
-                let why = error.to_string();
-                say(&claim, &why);
+            Err(LookError::Document(why)) => {
+                self.say(&claim, &why);
                 (
                     Told::Nothing,
                     self.work
@@ -193,11 +249,11 @@ impl Poster {
     /// Doubles with every attempt, with jitter.
     fn pause(&self, attempts: u32) -> Duration {
         let whole = self
-            .config
+            .settings
             .first_pause
             .saturating_mul(2_u32.saturating_pow(attempts));
         whole
-            .min(self.config.longest_pause)
+            .min(self.settings.longest_pause)
             .mul_f64(0.5 + self.ids.fraction() / 2.0)
     }
 
@@ -206,7 +262,7 @@ impl Poster {
             Ok(told) => self.told(told, gate).await,
             Err(error) => error!(
                 error = &error as &dyn std::error::Error,
-                "a look at an order ended unexpectedly; its claim expires"
+                "a look at {} ended unexpectedly; its claim expires", self.words.one
             ),
         }
     }
@@ -218,7 +274,7 @@ impl Poster {
                 gate.answered();
                 self.component.ready();
                 if was_outage {
-                    info!("the erp takes orders again");
+                    info!("the erp takes {} again", self.words.many);
                     if let Err(error) = self.work.all_due().await {
                         self.database_away(&error);
                     }
@@ -227,11 +283,12 @@ impl Poster {
             Told::Nothing => {}
             Told::Away { why, at_least } => {
                 gate.away(at_least);
+                let many = self.words.many;
                 if self
                     .component
-                    .trouble(format!("orders cannot be posted: {why}"))
+                    .trouble(format!("{many} cannot be posted: {why}"))
                 {
-                    error!(why, "orders cannot be posted, trying again: {why}");
+                    error!(why, "{many} cannot be posted, trying again: {why}");
                 }
             }
             Told::DatabaseAway(error) => self.database_away(&error),
@@ -239,12 +296,13 @@ impl Poster {
     }
 
     fn database_away(&self, error: &StoreError) {
+        let many = self.words.many;
         if self
             .component
-            .trouble("orders cannot be looked at: the database is away")
+            .trouble(format!("{many} cannot be looked at: the database is away"))
         {
             let cause = error as &dyn std::error::Error;
-            error!(error = cause, "orders cannot be looked at, trying again");
+            error!(error = cause, "{many} cannot be looked at, trying again");
         }
     }
 
@@ -263,7 +321,7 @@ impl Poster {
         }
     }
 
-    /// All held orders first, since settings may have changed with the start; then some at a time. `after`: up to where.
+    /// All held documents first, since settings may have changed with the start; then some at a time. `after`: up to where.
     async fn recheck(&self, after: &mut Option<String>) {
         let asked = match after.as_deref() {
             None => self.work.ask_all_held().await.map(|()| String::new()),
@@ -273,15 +331,16 @@ impl Poster {
             Ok(next) => *after = Some(next),
             Err(error) => warn!(
                 error = &error as &dyn std::error::Error,
-                "held orders could not be asked for"
+                "held {} could not be asked for", self.words.many
             ),
         }
     }
-}
 
-/// Why an order waits, once for each reason.
-fn say(claim: &Claim, why: &str) {
-    if claim.trouble != why {
-        warn!(stream = claim.stream, why, "an order waits: {why}");
+    /// Why a document waits, once for each reason.
+    fn say(&self, claim: &Claim, why: &str) {
+        if claim.trouble != why {
+            let one = self.words.one;
+            warn!(stream = claim.stream, why, "{one} waits: {why}");
+        }
     }
 }
