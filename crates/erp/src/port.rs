@@ -232,13 +232,15 @@ pub trait Erp: Send + Sync + fmt::Debug {
     async fn return_reasons(&self) -> Result<Vec<ReturnReasonObserved>, ErpError>;
 
     /// Hands a return over: as a return order, once per key, where the ERP has them; else as a draft of a credit memo. The same
-    /// again gives it as it is now. Other content under the key of a return that was not refused: [`ErpError::Contradiction`].
+    /// again gives it as it is now. Other content under the key: [`ErpError::Contradiction`], unless the ERP refused what is
+    /// there and the revision is higher. Whether the goods were delivered is not checked.
     async fn place_return(&self, goods: &NewReturn) -> Result<PlacedReturn, ErpError>;
 
     /// The return as it is now, if it is there and was not refused.
     async fn find_return(&self, key: &ReturnKey) -> Result<Option<ReturnObserved>, ErpError>;
 
-    /// Gives up a return of which nothing was received. Refused after a receipt; the same again does nothing.
+    /// Gives up a return of which nothing was received. Refused after a receipt, and when there is none
+    /// (`Internal_RecordNotFound`); the same again does nothing.
     async fn cancel_return(&self, key: &ReturnKey) -> Result<ReturnObserved, ErpError>;
 }
 

@@ -382,18 +382,30 @@ impl Erp for BusinessCentral {
     }
 
     async fn return_reasons(&self) -> Result<Vec<ReturnReasonObserved>, ErpError> {
-        Err(ErpError::Unsupported("tell return reasons yet"))
+        let tenant = self.tenant().await?;
+        self.companion_for(&tenant, "tell return reasons on the standard level")?
+            .return_reasons()
+            .await
     }
 
-    async fn place_return(&self, _: &NewReturn) -> Result<PlacedReturn, ErpError> {
-        Err(ErpError::Unsupported("take goods back yet"))
+    async fn place_return(&self, goods: &NewReturn) -> Result<PlacedReturn, ErpError> {
+        let tenant = self.tenant().await?;
+        self.companion_for(&tenant, "take goods back on the standard level")?
+            .place_return(goods)
+            .await
     }
 
-    async fn find_return(&self, _: &ReturnKey) -> Result<Option<ReturnObserved>, ErpError> {
-        Err(ErpError::Unsupported("find returns yet"))
+    async fn find_return(&self, key: &ReturnKey) -> Result<Option<ReturnObserved>, ErpError> {
+        let tenant = self.tenant().await?;
+        self.companion_for(&tenant, "take goods back on the standard level")?
+            .find_return(key)
+            .await
     }
 
-    async fn cancel_return(&self, _: &ReturnKey) -> Result<ReturnObserved, ErpError> {
-        Err(ErpError::Unsupported("cancel returns yet"))
+    async fn cancel_return(&self, key: &ReturnKey) -> Result<ReturnObserved, ErpError> {
+        let tenant = self.tenant().await?;
+        self.companion_for(&tenant, "take goods back on the standard level")?
+            .cancel_return(key)
+            .await
     }
 }

@@ -9,6 +9,8 @@ mod mirror;
 mod orders;
 mod plans;
 mod refusals;
+mod return_faults;
+mod returns;
 mod scale;
 mod standard;
 mod together;

@@ -6,6 +6,9 @@ mod items;
 pub(super) mod mapping;
 mod orders;
 mod queue;
+mod return_mapping;
+mod return_rows;
+mod returns;
 mod rows;
 mod shelf;
 mod stock_now;
@@ -83,7 +86,7 @@ impl CompanionLevel<'_> {
             At::Queue { after } => match flow {
                 Flow::Documents => self.status(&place, *after).await,
                 Flow::Transfers => self.transfer_status(&place, *after).await,
-                Flow::Returns => Ok(nothing(place)),
+                Flow::Returns => self.return_status(&place, *after).await,
                 Flow::Items | Flow::Prices | Flow::Stock | Flow::Customers => {
                     self.queue(flow, &place, *after).await
                 }
@@ -112,7 +115,7 @@ impl CompanionLevel<'_> {
         match flow {
             Flow::Documents => self.status(&place, info.oldest_cursor).await,
             Flow::Transfers => self.transfer_status(&place, info.oldest_cursor).await,
-            Flow::Returns => Ok(nothing(place)),
+            Flow::Returns => self.return_status(&place, info.oldest_cursor).await,
             Flow::Items | Flow::Prices | Flow::Stock | Flow::Customers => {
                 self.full(flow, &place, info.boundary, None).await
             }

@@ -88,7 +88,8 @@ pub(crate) fn flows_of(resource: &str) -> &'static [Flow] {
         "changeEntries" => &FLOWS,
         "items" => &[Flow::Items, Flow::Prices, Flow::Stock],
         "customers" => &[Flow::Customers],
-        "salesOrders" | "salesInvoices" | "salesCreditMemos" => &[Flow::Documents, Flow::Stock],
+        "salesOrders" | "salesInvoices" => &[Flow::Documents, Flow::Stock],
+        "salesCreditMemos" => &[Flow::Documents, Flow::Returns, Flow::Stock],
         _ => &[],
     }
 }
