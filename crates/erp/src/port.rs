@@ -43,8 +43,9 @@ pub struct Capabilities {
     pub status_feed: bool,
     /// Goods reserved in a store: transfers to its reservation warehouse with a unique key, their feed, requests to count.
     pub transfer_requests: bool,
-    /// Returns become return orders with a unique key, and receipt and inspection are told. Else a return becomes a credit memo that a
-    /// person posts, and [`ErpError::Unknown`] asks for a search first.
+    /// Returns become return orders with a unique key, and receipt and inspection are told. Else a return becomes the draft of a
+    /// credit memo, which a person posts; after [`ErpError::Unknown`] the next attempt is told to wait until the ERP has given up on
+    /// the first, and searches then. A draft that people delete is not told: [`Erp::find_return`] no longer finds it.
     pub return_orders: bool,
     /// The reasons why goods may come back can be read; else they are settings.
     pub return_reasons: bool,

@@ -128,6 +128,10 @@ const ACTS: &[(&str, &str)] = &[
         "credit",
         "invoice | channel, orderNumber; lines?, reason?, restock?",
     ),
+    (
+        "post-credit-memo",
+        "number: a draft that was written by hand or over the standard API",
+    ),
     ("cancel", "order | channel, orderNumber; lines?, reason?"),
     (
         "documents",
@@ -238,6 +242,7 @@ fn apply(tx: &mut Transaction<'_>, name: &str, body: Value) -> Result<Value, Ref
         "ship" => sales::ship(tx, &parse(body)?),
         "invoice" => sales::invoice(tx, &parse(body)?),
         "credit" => sales::credit(tx, &parse(body)?),
+        "post-credit-memo" => sales::post_credit_memo(tx, &parse(body)?),
         "cancel" => sales::cancel(tx, &parse(body)?),
         _ => Err(Refusal::no_such_segment(name)),
     }

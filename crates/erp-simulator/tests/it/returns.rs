@@ -430,3 +430,53 @@ async fn what_was_not_received_can_be_given_up_and_nothing_else() {
         "a refusal tells nothing"
     );
 }
+
+#[tokio::test]
+async fn a_line_for_a_ledger_account_is_taxed_at_the_full_rate() {
+    let rig = Rig::start().await;
+    let body = json!({ "customerNumber": "10001", "salesCreditMemoLines": [
+        { "lineType": "Account", "lineObjectNumber": "8120", "quantity": 1, "unitPrice": 10 },
+        { "lineType": "Comment", "description": "Return outlet/T-1" },
+    ] });
+    let (_, memo) = rig.post(&rig.standard("salesCreditMemos"), &body).await;
+    assert_eq!(
+        (&memo["totalAmountExcludingTax"], &memo["totalTaxAmount"]),
+        (&json!(10), &json!(1.9)),
+        "{memo}"
+    );
+    let draft = json!({ "number": memo["number"] });
+    let posted = rig.office("post-credit-memo", draft.clone()).await;
+    assert_eq!(posted["creditMemo"], "PS-CR104001");
+    let again = rig.simulator.office("post-credit-memo", draft).await;
+    assert!(again.is_err(), "there is no such draft any more");
+}
+
+#[tokio::test]
+async fn microsofts_analytics_tell_return_reasons_and_nothing_else() {
+    let rig = Rig::start().await;
+    let page = |set: &str| {
+        format!(
+            "{}/api/microsoft/analytics/v1.0/companies({})/{set}",
+            rig.simulator.base_url(),
+            rig.company
+        )
+    };
+    let reasons = page("returnReasonCodes");
+    assert_eq!(rig.rows(&reasons).await.len(), 7);
+    let defect = rig
+        .rows(&format!("{reasons}?$filter=reasonCode eq 'DEFECT'"))
+        .await;
+    assert_eq!(
+        defect,
+        [json!({ "reasonCode": "DEFECT", "reasonDescription": "Does not work" })]
+    );
+    assert_eq!(rig.post(&reasons, &json!({})).await.0, 405);
+    assert_eq!(rig.get(&page("items")).await.0, 404);
+    let without = Rig::with(millrace_erp_simulator::Config {
+        analytics: false,
+        ..millrace_erp_simulator::Config::default()
+    })
+    .await;
+    let there = reasons.replace(&rig.simulator.base_url(), &without.simulator.base_url());
+    assert_eq!(without.get(&there).await.0, 404);
+}

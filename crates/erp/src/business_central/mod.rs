@@ -38,6 +38,7 @@ use self::discovery::Tenant;
 use self::governor::Governor;
 use self::http::Http;
 use self::standard::StandardLevel;
+use self::standard::doubts::Doubts;
 use self::standard::recent::Recent;
 use self::webhooks::Hints;
 use crate::document::{NewOrder, PlacedOrder};
@@ -72,6 +73,7 @@ pub struct BusinessCentral {
     shared: companion::Shared,
     client_state: String,
     recent: Recent,
+    doubts: Doubts,
     tenant: tokio::sync::Mutex<Option<(Arc<Tenant>, Instant)>>,
     /// What the last discovery found; decides how often a reader looks.
     has_companion: AtomicBool,
@@ -116,6 +118,7 @@ impl BusinessCentral {
             hints: Hints::default(),
             shared: companion::Shared::default(),
             recent: Recent::default(),
+            doubts: Doubts::default(),
             tenant: tokio::sync::Mutex::default(),
             locations: Mutex::default(),
         })
@@ -191,7 +194,10 @@ impl BusinessCentral {
             full_read_every: self.settings.reading.full_read_every,
             local_currency: self.settings.local_currency,
             location: self.settings.default_location.as_ref(),
+            freight_account: self.settings.freight_account.as_deref(),
             recent: &self.recent,
+            doubts: &self.doubts,
+            operation_limit: self.settings.limits.operation_limit,
             newcomer: u64::from_le_bytes(self.ids.bytes()),
             now: Timestamp(self.clock.now()),
         }
@@ -383,29 +389,34 @@ impl Erp for BusinessCentral {
 
     async fn return_reasons(&self) -> Result<Vec<ReturnReasonObserved>, ErpError> {
         let tenant = self.tenant().await?;
-        self.companion_for(&tenant, "tell return reasons on the standard level")?
-            .return_reasons()
-            .await
+        match self.companion(&tenant, self.settings.reading.page_size) {
+            Some(level) => level.return_reasons().await,
+            None if tenant.return_reasons => self.standard(&tenant).return_reasons().await,
+            None => Err(ErpError::Unsupported("tell return reasons")),
+        }
     }
 
     async fn place_return(&self, goods: &NewReturn) -> Result<PlacedReturn, ErpError> {
         let tenant = self.tenant().await?;
-        self.companion_for(&tenant, "take goods back on the standard level")?
-            .place_return(goods)
-            .await
+        match self.companion(&tenant, self.settings.reading.page_size) {
+            Some(level) => level.place_return(goods).await,
+            None => self.standard(&tenant).place_return(goods).await,
+        }
     }
 
     async fn find_return(&self, key: &ReturnKey) -> Result<Option<ReturnObserved>, ErpError> {
         let tenant = self.tenant().await?;
-        self.companion_for(&tenant, "take goods back on the standard level")?
-            .find_return(key)
-            .await
+        match self.companion(&tenant, self.settings.reading.page_size) {
+            Some(level) => level.find_return(key).await,
+            None => self.standard(&tenant).find_return(key).await,
+        }
     }
 
     async fn cancel_return(&self, key: &ReturnKey) -> Result<ReturnObserved, ErpError> {
         let tenant = self.tenant().await?;
-        self.companion_for(&tenant, "take goods back on the standard level")?
-            .cancel_return(key)
-            .await
+        match self.companion(&tenant, self.settings.reading.page_size) {
+            Some(level) => level.cancel_return(key).await,
+            None => self.standard(&tenant).cancel_return(key).await,
+        }
     }
 }

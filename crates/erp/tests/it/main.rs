@@ -13,6 +13,7 @@ mod return_faults;
 mod returns;
 mod scale;
 mod standard;
+mod standard_returns;
 mod together;
 mod transfer_faults;
 mod transfers;

@@ -105,6 +105,7 @@ pub fn states(mirror: &Mirror) -> Vec<ReturnState> {
     states.collect()
 }
 
+/// Row 93 of FEATURES.md.
 #[tokio::test]
 async fn reasons_are_told_with_their_translations() {
     let world = world().await;
@@ -136,6 +137,7 @@ async fn reasons_are_told_with_their_translations() {
     assert_eq!(known, ["fr-FR"]);
 }
 
+/// Row 92 of FEATURES.md.
 #[tokio::test]
 async fn a_return_is_received_judged_and_credited() {
     let world = world().await;
