@@ -151,14 +151,6 @@ impl Attempt {
         let Some(new) = new_return(&loaded.taken, &sold, customer, said, location) else {
             return Ok(later(format!("order {} has lost a line", goods.order)));
         };
-        if !has_return_orders {
-            // Nothing keeps such an ERP from making it twice: look first.
-            match self.erp.find_return(&new.key).await {
-                Ok(Some(there)) => return self.posted(loaded, there).await,
-                Ok(None) => {}
-                Err(error) => return Ok(self.not_now(&error)),
-            }
-        }
         let placed = tokio::time::timeout(self.limit, self.erp.place_return(&new)).await;
         match placed.unwrap_or(Err(ErpError::Unknown)) {
             Ok(placed) => self.posted(loaded, placed.observed).await,

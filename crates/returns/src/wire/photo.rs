@@ -54,7 +54,7 @@ fn is_public_name(name: &str) -> bool {
                 .strip_suffix(*inside)
                 .is_some_and(|rest| rest.ends_with('.'))
     };
-    name.contains('.') && !INSIDE.iter().any(|inside| is_inside(inside))
+    name.contains('.') && !INSIDE.iter().any(is_inside)
 }
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
