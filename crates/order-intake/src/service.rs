@@ -23,6 +23,7 @@ use crate::config::{Config, DRAIN};
 use crate::inbound::documents::Documents;
 use crate::inbound::grpc::{Desk, OrderAdminApi, OrderApi};
 use crate::inbound::master_data::{GROUP, MasterData, TOPICS};
+use crate::inbound::returns::{self, ReturnRows};
 use crate::orders::Orders;
 use crate::outbound::customers::Customers;
 use crate::outbound::{Attempt, Figures};
@@ -31,7 +32,7 @@ use crate::read_model::{Knowledge, Listing, NAME, OrderRows, TABLES};
 /// This service's tables.
 pub static MIGRATIONS: Migrations = migrations!("order-intake");
 
-/// Between two looks for items and customers: nobody waits for one but held orders, and each look costs several transactions.
+/// Between two looks for items, customers and returns: nobody waits for one but held orders, and each look costs several transactions.
 const PACE: Duration = Duration::from_millis(50);
 
 /// What the service stands on.
@@ -194,6 +195,17 @@ impl Service {
         tasks.spawn(
             "reading items and customers",
             consume(ports.bus.clone(), consumer, shutdown.clone()),
+        );
+        let database = ports.database.clone();
+        let consumer = Consumer::new(
+            returns::GROUP,
+            &returns::TOPICS,
+            database,
+            Arc::new(ReturnRows),
+        );
+        tasks.spawn(
+            "reading returns",
+            consume(ports.bus.clone(), consumer.pace(PACE), shutdown.clone()),
         );
         tasks.spawn("posting orders", self.poster().run(shutdown.clone()));
         let (reader, documents) = (self.reader(), Arc::new(self.documents()));

@@ -3,3 +3,4 @@
 pub mod documents;
 pub mod grpc;
 pub mod master_data;
+pub mod returns;

@@ -1,8 +1,10 @@
 //! Pages of orders as they are shown.
 
-use millrace_contract::order::v1::{OrderState, OrderView};
+use millrace_contract::order::v1::{OrderReturn, OrderState, OrderView};
 use millrace_event_store::{Database, StoreError};
 use prost::Message;
+
+use super::returns_of;
 
 /// A page, and the position to go on from where there is more.
 #[derive(Debug)]
@@ -30,6 +32,14 @@ impl Listing {
     #[must_use]
     pub fn new(database: Database) -> Self {
         Self { database }
+    }
+
+    /// Returns of the order of this stream, oldest first.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn returns(&self, order_stream: &str) -> Result<Vec<OrderReturn>, StoreError> {
+        returns_of(&self.database, order_stream).await
     }
 
     /// Orders of a channel, newest first, before the position `before`.

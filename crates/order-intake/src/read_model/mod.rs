@@ -4,10 +4,12 @@ mod awaited;
 mod known;
 mod listing;
 mod projection;
+mod returns;
 
 pub use known::{Knowledge, forget, keep_customer, keep_item};
 pub use listing::{Held, Listing};
 pub use projection::{NAME, OrderRows};
+pub use returns::{forget_return, keep_return, returns_of};
 
 use jiff::Timestamp;
 use millrace_contract::order::v1::OrderState;
