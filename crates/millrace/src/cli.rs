@@ -88,6 +88,9 @@ pub enum Command {
     /// Shop orders: show, list, mend, retry, drop.
     #[command(subcommand)]
     Order(client::order::OrderCommand),
+    /// Goods that come back: submit, show, list, mend, retry, refuse, receive, cancel.
+    #[command(subcommand)]
+    Return(client::returns::ReturnCommand),
     /// How many of an item may be sold.
     Stock(client::stock::StockCommand),
     /// Follow a channel's change feed.
