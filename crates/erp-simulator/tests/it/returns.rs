@@ -183,6 +183,12 @@ async fn only_what_may_be_sold_again_goes_back_on_its_shelf() {
     });
     assert_eq!(order["receiptNumbers"], json!(entry.document_number));
     assert_eq!(entry.quantity, rust_decimal::Decimal::ONE);
+    // The return order is written last: who compares row versions needs no other.
+    let figure = shelf(&rig, "1000", "WEISS", "MAIN").await;
+    let moved = figure["systemRowVersion"]
+        .as_i64()
+        .max(Some(entry.stamp.version));
+    assert!(order["systemRowVersion"].as_i64() > moved, "{order}");
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ async fn placed(world: &World, goods: &NewReturn) -> ReturnObserved {
 }
 
 /// What somebody else writes over Microsoft's API.
-async fn write_by_hand(world: &World, memo: &serde_json::Value) {
+pub async fn write_by_hand(world: &World, memo: &serde_json::Value) {
     let form = [
         ("grant_type", "client_credentials"),
         ("client_id", "millrace-demo"),
