@@ -17,8 +17,10 @@ use prost::Message;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::domain::shelf::{self, Move, NotThere, ShelfKey};
+use crate::domain::Moving;
+use crate::domain::shelf::{NotThere, Shelf, ShelfKey};
 use crate::read_model::{Figures, Shown};
+use crate::wire;
 
 const KIND: &str = "millrace.shelves.v1.ShelfMoved";
 /// Callers that wait for a turn before others are kept waiting at the door.
@@ -38,10 +40,13 @@ pub struct Change {
     /// Where the stream stands; 0: it does not exist.
     pub version: u64,
     pub events: Vec<NewEvent>,
-    /// Line, and what it moves.
-    pub moves: Vec<(u32, Move)>,
-    /// What is taken, as a shop asks for it, move by move; empty when things are only given back.
-    pub asked: Vec<String>,
+    pub moves: Vec<Wanted>,
+}
+
+/// A move, and where it takes something, what was asked for in the shop's words.
+pub struct Wanted {
+    pub moving: Moving,
+    pub asked: Option<String>,
 }
 
 #[derive(Debug, Error)]
@@ -106,9 +111,9 @@ impl Shelves {
 }
 
 /// A shelf as the log holds it.
-#[derive(Debug, Clone, Copy, Default)]
-struct Shelf {
-    held: Quantity,
+#[derive(Debug, Clone, Default)]
+struct Known {
+    shelf: Shelf,
     version: u64,
 }
 
@@ -116,7 +121,7 @@ struct Shelf {
 #[derive(Default)]
 struct Moved {
     by: Quantity,
-    held: Quantity,
+    shelf: Shelf,
     reservations: Vec<String>,
 }
 
@@ -126,7 +131,7 @@ struct Clerk {
     figures: Figures,
     clock: Arc<dyn Clock>,
     ids: Ids,
-    known: HashMap<ShelfKey, Shelf>,
+    known: HashMap<ShelfKey, Known>,
 }
 
 impl Clerk {
@@ -167,9 +172,9 @@ impl Clerk {
             together = match written {
                 Ok(_) => {
                     for (key, moved) in moved {
-                        let shelf = self.known.entry(key).or_default();
-                        shelf.held = moved.held;
-                        shelf.version += 1;
+                        let known = self.known.entry(key).or_default();
+                        known.shelf = moved.shelf;
+                        known.version += 1;
                     }
                     return accepted
                         .into_iter()
@@ -259,7 +264,7 @@ impl Clerk {
         }
         let shelves = together.iter().flat_map(|asking| &asking.change.moves);
         let unknown: BTreeMap<String, ShelfKey> = shelves
-            .map(|(_, moved)| &moved.shelf)
+            .map(|wanted| &wanted.moving.shelf)
             .filter(|shelf| !self.known.contains_key(*shelf))
             .map(|shelf| (shelf.stream(), shelf.clone()))
             .collect();
@@ -272,8 +277,8 @@ impl Clerk {
                 .collect();
             for (stream, key) in unknown {
                 match last.remove(&*stream).map(read) {
-                    None => drop(self.known.insert(key, Shelf::default())),
-                    Some(Ok(shelf)) => drop(self.known.insert(key, shelf)),
+                    None => drop(self.known.insert(key, Known::default())),
+                    Some(Ok(known)) => drop(self.known.insert(key, known)),
                     // Whoever needs it is told; the others are not kept waiting.
                     Some(Err(error)) => tracing::error!(
                         stream,
@@ -285,7 +290,8 @@ impl Clerk {
         }
         let asked: HashSet<&String> = together
             .iter()
-            .flat_map(|asking| &asking.change.asked)
+            .flat_map(|asking| &asking.change.moves)
+            .filter_map(|wanted| wanted.asked.as_ref())
             .collect();
         let asked: Vec<String> = asked.into_iter().cloned().collect();
         self.figures.of(&asked).await
@@ -302,11 +308,11 @@ impl Clerk {
         for asking in together {
             match self.after(&asking.change, figures, &moved) {
                 Ok(after) => {
-                    for (key, by, held) in after {
-                        let shelf = moved.entry(key).or_default();
-                        shelf.by = shelf.by + by;
-                        shelf.held = held;
-                        shelf.reservations.push(asking.change.stream.clone());
+                    for (key, by, shelf) in after {
+                        let moved = moved.entry(key).or_default();
+                        moved.by = moved.by + by;
+                        moved.shelf = shelf;
+                        moved.reservations.push(asking.change.stream.clone());
                     }
                     accepted.push(asking);
                 }
@@ -316,37 +322,40 @@ impl Clerk {
         (accepted, moved)
     }
 
-    /// What the shelves of a change hold after it, and after those that go before it.
+    /// The shelves of a change after it, and after those that go before it.
     fn after(
         &self,
         change: &Change,
         figures: &HashMap<String, Shown>,
         before: &HashMap<ShelfKey, Moved>,
-    ) -> Result<Vec<(ShelfKey, Quantity, Quantity)>, ChangeError> {
-        let mut after: Vec<(ShelfKey, Quantity, Quantity)> = Vec::new();
-        for (index, (line, Move { shelf, quantity })) in change.moves.iter().enumerate() {
+    ) -> Result<Vec<(ShelfKey, Quantity, Shelf)>, ChangeError> {
+        let mut after: Vec<(ShelfKey, Quantity, Shelf)> = Vec::new();
+        for Wanted { moving, asked } in &change.moves {
+            let Moving { line, shelf, moved } = moving;
             let known = self.known.get(shelf).ok_or_else(|| {
                 ChangeError::Unfit(format!("what is held at {shelf} cannot be read"))
             })?;
-            let there = change
-                .asked
-                .get(index)
+            let figure = asked
+                .as_ref()
                 .and_then(|asked| figures.get(asked))
                 .filter(|shown| shown.item == shelf.item)
-                .and_then(|shown| shown.available(&shelf.location));
+                .and_then(|shown| shown.figure(&shelf.location));
             let own = after.iter().position(|(other, ..)| other == shelf);
-            let held = match own {
-                Some(at) => after[at].2,
-                None => before.get(shelf).map_or(known.held, |moved| moved.held),
+            let now = match own {
+                Some(at) => after[at].2.clone(),
+                None => before
+                    .get(shelf)
+                    .map_or_else(|| known.shelf.clone(), |moved| moved.shelf.clone()),
             };
-            let now = shelf::after(held, *quantity, there)
+            let then = now
+                .after(moved, figure.as_ref())
                 .map_err(|why| ChangeError::NotThere { line: *line, why })?;
             match own {
                 Some(at) => {
-                    after[at].1 = after[at].1 + *quantity;
-                    after[at].2 = now;
+                    after[at].1 = after[at].1 + moved.quantity();
+                    after[at].2 = then;
                 }
-                None => after.push((shelf.clone(), *quantity, now)),
+                None => after.push((shelf.clone(), moved.quantity(), then)),
             }
         }
         Ok(after)
@@ -363,7 +372,7 @@ impl Clerk {
         });
         let shelves = moved.iter().map(|(key, moved)| StreamAppend {
             stream: key.stream(),
-            expected: Expected::Version(self.known.get(key).map_or(0, |shelf| shelf.version)),
+            expected: Expected::Version(self.known.get(key).map_or(0, |known| known.version)),
             events: vec![self.event(key, moved, first)],
         });
         Append {
@@ -394,16 +403,34 @@ impl Clerk {
             channel: None,
             occurred_at: now,
             cause,
-            payload: ShelfMoved {
-                reservations: moved.reservations.clone(),
-                moved: Some(moved.by.into()),
-                held: Some(moved.held.into()),
-            }
-            .encode_to_vec()
-            .into(),
+            payload: wire::shelf_moved(&moved.reservations, moved.by, &moved.shelf)
+                .encode_to_vec()
+                .into(),
             deleted: false,
         }
     }
+}
+
+/// Shelves as the log holds them; of one that nothing was taken from there is none.
+///
+/// # Errors
+/// The database is away, or a shelf cannot be read.
+pub async fn read_shelves(
+    log: &Arc<dyn EventLog>,
+    keys: &[&ShelfKey],
+) -> Result<Vec<(ShelfKey, Shelf)>, StoreError> {
+    let streams: Vec<String> = keys.iter().map(|key| key.stream()).collect();
+    let by_stream: HashMap<&str, &ShelfKey> = streams
+        .iter()
+        .map(String::as_str)
+        .zip(keys.iter().copied())
+        .collect();
+    let last = log.read_last(&streams).await?;
+    let shelves = last.iter().filter_map(|recorded| {
+        let key = by_stream.get(&*recorded.stream)?;
+        Some(read(recorded).map(|known| ((*key).clone(), known.shelf)))
+    });
+    shelves.collect()
 }
 
 /// Takes the first asking of each stream; who asks for the same again waits for what became of it.
@@ -430,17 +457,15 @@ fn refuse(together: Vec<Asking>, error: StoreError) {
     }
 }
 
-fn read(recorded: &Recorded) -> Result<Shelf, StoreError> {
+fn read(recorded: &Recorded) -> Result<Known, StoreError> {
     let corrupt = |reason: String| StoreError::Corrupt {
         number: recorded.at.number,
         reason,
     };
     let message = ShelfMoved::decode(recorded.event.payload.as_ref())
         .map_err(|error| corrupt(error.to_string()))?;
-    let held = Quantity::try_from(message.held.unwrap_or_default())
-        .map_err(|error| corrupt(error.to_string()))?;
-    Ok(Shelf {
-        held,
+    Ok(Known {
+        shelf: wire::read_shelf(message).map_err(|error| corrupt(error.to_string()))?,
         version: recorded.version,
     })
 }

@@ -1,6 +1,7 @@
 //! Gives back what nobody looked for or fetched in time, and reminds before. One process at a time, by lease; what it missed while
 //! nobody ran it finds at its next look.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,8 +67,19 @@ impl Keeper {
         }
     }
 
+    /// Stores where something waits, those included that have left the settings.
+    async fn busy(&self) -> Result<Vec<Cow<'_, Store>>, StoreError> {
+        let busy = self.listing.busy_stores().await?.into_iter();
+        let store = busy.map(|(location, erp)| match self.stores.at(&location) {
+            Some(store) => Cow::Borrowed(store),
+            None => Cow::Owned(Store::given_up(&location, &erp)),
+        });
+        Ok(store.collect())
+    }
+
     async fn look(&self, stop: &Shutdown) -> Result<(), ReservationError> {
-        for store in self.stores.iter() {
+        for store in self.busy().await? {
+            let store = &*store;
             let today = store.hours.day(self.clock.now());
             let remind_by = store.hours.open_days_after(today, store.remind_before);
             for stream in self.listing.due(&store.location, today, remind_by).await? {

@@ -17,6 +17,9 @@ pub struct Inventory {
     pub unit: Option<UnitCode>,
     /// When the ERP calculated its part.
     pub as_of: Timestamp,
+    /// What the ERP's part contains: documents with a row version below, and what happened up to a moment.
+    pub boundary: Option<u64>,
+    pub settled: Option<Timestamp>,
     /// By location code.
     pub locations: Vec<LocationFigure>,
 }
@@ -29,7 +32,7 @@ pub struct LocationFigure {
     pub reserved: Quantity,
     pub in_flight: Quantity,
     pub safety_stock: Quantity,
-    /// The part of `in_flight` that stores hold back for reservations.
+    /// The part of `in_flight` that is due to reservations.
     pub reservations: Quantity,
     /// By channel code; channels without anything in flight here are not named.
     pub channels: Vec<ChannelInFlight>,
@@ -92,6 +95,8 @@ pub fn join(join: &Join) -> Option<Inventory> {
         number: join.number.clone(),
         unit: join.unit.clone(),
         as_of: figures.as_of,
+        boundary: figures.contains.boundary,
+        settled: Some(figures.contains.settled),
         locations: locations.into_values().collect(),
     })
 }
@@ -124,7 +129,7 @@ impl LocationFigure {
         self.in_flight = self.in_flight + missing;
         if matches!(line.claim, Claim::Reservation(_)) {
             // No shop deducts it by itself.
-            self.reservations = self.reservations + line.reserved();
+            self.reservations = self.reservations + missing;
             return;
         }
         let at = match self
@@ -194,6 +199,8 @@ impl Inventory {
             number,
             unit,
             as_of: _,
+            boundary: _,
+            settled: _,
             locations,
         } = self;
         let same = |(mine, other): (&LocationFigure, &LocationFigure)| {
@@ -381,6 +388,7 @@ mod tests {
                 row_version: Some(version),
                 at: at(21),
             }),
+            returned: None,
         }
     }
 

@@ -1,12 +1,14 @@
 //! How the business, and the world, say no over gRPC: one table (DESIGN.md §7).
 
+use millrace_erp::ErpError;
 use millrace_event_store::{SealError, StoreError};
 use millrace_service_kit::rejection;
 use tonic::Status;
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::domain::Rejection;
 use crate::domain::shelf::NotThere;
+use crate::outbound::CarryError;
 use crate::reservations::ReservationError;
 
 pub fn failed(error: ReservationError, number: &str) -> Status {
@@ -25,6 +27,40 @@ pub fn failed(error: ReservationError, number: &str) -> Status {
         ReservationError::Conflict => rejection::conflict("changed meanwhile, try again"),
         ReservationError::Unfit(why) => rejection::bad_request("reservation", why),
         ReservationError::Store(error) => away(&error),
+    }
+}
+
+/// What the ERP says, or that it says nothing.
+pub fn carried(error: CarryError, number: &str) -> Status {
+    match error {
+        CarryError::Erp(error) => erp(&error),
+        CarryError::Reservation(error) => failed(error, number),
+    }
+}
+
+/// See [`carried`].
+pub fn erp(error: &ErpError) -> Status {
+    match error {
+        ErpError::Refused { code, .. } => rejection::precondition(
+            "ERP_REFUSED",
+            format!("the erp refuses it ({code}); look at the transfer request there"),
+        ),
+        ErpError::Contradiction { key } => rejection::precondition(
+            "ALREADY_POSTED",
+            format!("{key} was posted before with other quantities"),
+        ),
+        ErpError::Away { .. }
+        | ErpError::Unknown
+        | ErpError::ResyncNeeded { .. }
+        | ErpError::Unsupported(_)
+        | ErpError::Denied(_)
+        | ErpError::Unreadable(_) => {
+            warn!("the erp did not do its part: {error}");
+            rejection::unavailable(
+                "erp",
+                "the erp does not answer; the same call may be repeated, or it is posted there",
+            )
+        }
     }
 }
 
