@@ -1,8 +1,11 @@
 //! Reservations that ask something of the ERP. Asked again while somebody is at it, they stay.
 
 use jiff::Timestamp;
-use millrace_event_store::{Database, StoreError, Tx};
-use sqlx::AnyConnection;
+use millrace_event_store::{Database, StoreError, places_of_rows};
+use sqlx::{AnyConnection, AssertSqlSafe};
+
+/// Rows in one statement.
+const ROWS: usize = 50;
 
 #[derive(Clone)]
 pub struct ErpWork {
@@ -66,20 +69,23 @@ impl ErpWork {
     /// The database is away.
     pub async fn ask(&self, stream: &str) -> Result<(), StoreError> {
         let mut connection = self.database.pool().acquire().await?;
-        put(&mut connection, stream).await
+        ask(&mut connection, &[stream.to_owned()]).await
     }
 }
 
+/// All of them in few statements.
+///
 /// # Errors
 /// The database is away.
-pub async fn ask(tx: &mut Tx, stream: &str) -> Result<(), StoreError> {
-    put(tx, stream).await
-}
-
-async fn put(connection: &mut AnyConnection, stream: &str) -> Result<(), StoreError> {
-    sqlx::query(include_str!("sql/ask_the_erp.sql"))
-        .bind(stream)
-        .execute(connection)
-        .await?;
+pub async fn ask(connection: &mut AnyConnection, streams: &[String]) -> Result<(), StoreError> {
+    for streams in streams.chunks(ROWS) {
+        let rows = places_of_rows(streams.len(), 1);
+        let sql = include_str!("sql/ask_the_erp.sql").replace("{rows}", &rows);
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for stream in streams {
+            query = query.bind(stream);
+        }
+        query.execute(&mut *connection).await?;
+    }
     Ok(())
 }

@@ -99,9 +99,7 @@ impl Projection for ReservationRows {
         for rows in rows.chunks(ROWS) {
             put(tx, rows).await?;
         }
-        for stream in &asking {
-            ask(tx, stream).await?;
-        }
+        ask(tx, &asking).await?;
         if let Some((_, wake)) = self.carrying.as_ref().filter(|_| !asking.is_empty()) {
             // Before the rows are there; who is woken looks again a moment later.
             wake.notify_one();

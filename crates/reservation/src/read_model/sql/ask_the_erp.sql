@@ -1,2 +1,2 @@
-INSERT INTO erp_work (stream, asked, due_at) VALUES ($1, 1, 0)
+INSERT INTO erp_work (stream) VALUES {rows}
 ON CONFLICT (stream) DO UPDATE SET asked = erp_work.asked + 1, due_at = 0
