@@ -183,7 +183,11 @@ async fn come(
         }
         until(PATIENCE, "the ERP's part is over", async || {
             let view = get(client.clone(), &number).await;
-            let state = view.transfer.as_ref()?.state();
+            // Given up before the ERP heard of it.
+            let Some(transfer) = view.transfer.as_ref() else {
+                return (fate == 0).then_some(());
+            };
+            let state = transfer.state();
             matches!(state, TransferState::Cancelled | TransferState::Returned).then_some(())
         })
         .await;

@@ -309,3 +309,9 @@ impl From<ChangeError> for ReservationError {
         }
     }
 }
+
+/// One reservation that cannot be read says nothing of the others.
+#[must_use]
+pub fn is_its_own(error: &StoreError) -> bool {
+    matches!(error, StoreError::Corrupt { .. })
+}

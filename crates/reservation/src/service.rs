@@ -9,7 +9,7 @@ use millrace_erp_reader::Reader;
 use millrace_event_bus::{Bus, BusError, Consumer, Routes, consume};
 use millrace_event_store::{Database, EventLog, Sealer, StoreError, project};
 use millrace_service_kit::health::{Component, Health};
-use millrace_service_kit::metrics::{Counter, Metrics};
+use millrace_service_kit::metrics::{Counter, Gauge, Metrics};
 use millrace_service_kit::{Clock, Ids, Shutdown, TaskError, Tasks};
 use millrace_values::Channels;
 use thiserror::Error;
@@ -67,6 +67,7 @@ pub struct Service {
     components: Components,
     short: Counter,
     foreign: Counter,
+    waiting: Gauge,
     clock: Arc<dyn Clock>,
     ids: Ids,
     holder: String,
@@ -144,6 +145,11 @@ impl Service {
                 carrying: health.component("reservation.erp"),
                 transfers: health.component("reservation.transfers"),
             },
+            waiting: metrics.register(
+                "reservation_erp_waiting",
+                "Reservations that could not be brought to the ERP so far",
+                Gauge::default(),
+            ),
             short: counter(
                 "reservation_shortfalls",
                 "Changes of what is missing of reservations in their stores",
@@ -175,7 +181,7 @@ impl Service {
         let wake = Arc::new(Notify::new());
         let carrying = self.desk.erp.as_ref();
         let carrying = carrying.map(|side| (side.erp.code().clone(), wake.clone()));
-        let rows = ReservationRows::new(self.desk.reservations.clone(), carrying);
+        let rows = ReservationRows::new(self.desk.reservations.clone(), self.ids.clone(), carrying);
         let (database, log, stop) = (self.database.clone(), self.log.clone(), shutdown.clone());
         tasks.spawn("keeping the rows of reservations", async move {
             project(&database, log, rows, stop).await
@@ -193,6 +199,7 @@ impl Service {
         let keeper = Keeper {
             reservations: self.desk.reservations.clone(),
             listing: self.desk.listing.clone(),
+            erp: self.desk.erp.clone(),
             stores: self.desk.stores.clone(),
             log: self.log.clone(),
             clock: self.clock.clone(),
@@ -245,7 +252,7 @@ impl Service {
 
     /// To the ERP and back.
     fn carry(&self, side: &ErpSide, wake: &Arc<Notify>, tasks: &mut Tasks, shutdown: &Shutdown) {
-        let work = ErpWork::new(self.database.clone());
+        let work = ErpWork::new(self.database.clone(), self.ids.clone());
         let carrier = Carrier {
             side: side.clone(),
             work: work.clone(),
@@ -254,6 +261,7 @@ impl Service {
             ids: self.ids.clone(),
             wake: wake.clone(),
             component: self.components.carrying.clone(),
+            waiting: self.waiting.clone(),
             holder: self.holder.clone(),
             takeover_after: self.config.takeover_after,
         };
@@ -269,6 +277,7 @@ impl Service {
         let transfers = Transfers {
             side: side.clone(),
             work,
+            clock: self.clock.clone(),
             wake: wake.clone(),
             database: self.database.clone(),
             foreign: self.foreign.clone(),

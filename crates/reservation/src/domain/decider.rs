@@ -69,6 +69,7 @@ pub enum Rejection {
     /// The store said other quantities before.
     PostedBefore,
     NotPosted,
+    PickedUpBefore,
     WrongCustomer,
     UnknownLine(u32),
     /// More was found than was asked for, or less than nothing, or a piece of a piece.
@@ -86,9 +87,7 @@ impl Taken {
         }
         Err(Rejection::OtherContent)
     }
-}
 
-impl Taken {
     /// Whether a command would change it.
     ///
     /// # Errors
@@ -182,7 +181,7 @@ impl Decider for StoreReservation {
         match event {
             Event::Requested { .. } | Event::Short { .. } => {}
             Event::Placed { transfer, .. } => {
-                taken.told = taken.told.or(transfer.row_version);
+                taken.told = transfer.row_version;
                 taken.transfer = Some(transfer.clone());
             }
             Event::Posted {
@@ -212,6 +211,7 @@ impl Decider for StoreReservation {
 /// What the ERP says, whoever did it there. What has ended here stays ended; that the ERP's part ended too is told once.
 fn observe(taken: &Taken, observed: &Observed, collect_by: Date) -> Result<Vec<Event>, Rejection> {
     let transfer = &observed.transfer;
+    let was_settled = taken.is_settled();
     let mut events = Vec::new();
     let mut after = taken.clone();
     let mut add = |after: &mut Taken, event: Event| {
@@ -227,7 +227,8 @@ fn observe(taken: &Taken, observed: &Observed, collect_by: Date) -> Result<Vec<E
         TransferState::Posted | TransferState::Returned
     );
     match (after.phase, transfer.state) {
-        (Phase::Requested, TransferState::Open) if after.transfer.is_none() => {
+        // A second one: the ERP had forgotten the first.
+        (Phase::Requested, TransferState::Open) if !after.is_known_as(transfer) => {
             let lines = after.lines.clone();
             let transfer = transfer.clone();
             add(&mut after, Event::Placed { transfer, lines });
@@ -244,7 +245,10 @@ fn observe(taken: &Taken, observed: &Observed, collect_by: Date) -> Result<Vec<E
             let found = every_line(&after.lines, &observed.found);
             let event = Event::Posted {
                 // The number of the posting is all that the customer has to name.
-                document_number: transfer.document_number.clone().unwrap_or_default(),
+                document_number: transfer
+                    .document_number
+                    .clone()
+                    .unwrap_or_else(|| after.reservation.number.to_string()),
                 collect_by,
                 transfer: Some(transfer.clone()),
                 lines: looked_for(&after.lines, &found)?,
@@ -259,7 +263,7 @@ fn observe(taken: &Taken, observed: &Observed, collect_by: Date) -> Result<Vec<E
         let lines = fetched(&after.lines);
         add(&mut after, Event::PickedUp { lines });
     }
-    if after.phase.is_the_end() && transfer.state.is_the_end() && !after.is_settled() {
+    if after.phase.is_the_end() && transfer.state.is_the_end() && !was_settled {
         let (transfer, lines) = (transfer.clone(), after.lines.clone());
         add(&mut after, Event::Settled { transfer, lines });
     }
@@ -277,7 +281,8 @@ fn every_line(lines: &[LineStatus], found: &[(u32, Quantity)]) -> Vec<(u32, Quan
 }
 
 fn refused_by_erp(taken: &Taken, code: String) -> Vec<Event> {
-    if taken.phase != Phase::Requested {
+    // What the ERP took it cannot refuse any more.
+    if taken.phase != Phase::Requested || taken.transfer.is_some() {
         return vec![];
     }
     vec![Event::Cancelled {
@@ -389,7 +394,7 @@ fn pick_up(taken: &Taken, customer: Option<&CustomerNumber>) -> Result<Vec<Event
     }
     match taken.phase {
         Phase::Posted => {}
-        Phase::PickedUp => return Ok(vec![]),
+        Phase::PickedUp => return Err(Rejection::PickedUpBefore),
         Phase::Requested => return Err(Rejection::NotPosted),
         Phase::Cancelled(_) | Phase::Expired => return Err(Rejection::Ended),
     }

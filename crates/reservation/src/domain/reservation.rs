@@ -137,10 +137,10 @@ impl Taken {
             };
             match event {
                 Event::Placed { transfer, .. } => {
-                    if let (Some(since), None) = (transfer.row_version, self.told)
+                    if let Some(since) = transfer.row_version
                         && !held.is_zero()
                     {
-                        moved(Move::Tell(held, since));
+                        moved(Move::Tell(held, self.told, since));
                     }
                 }
                 Event::Posted { transfer, .. } => {
@@ -152,7 +152,7 @@ impl Taken {
                     if let (Some(since), None) = (since, self.told)
                         && !after.held().is_zero()
                     {
-                        moved(Move::Tell(after.held(), since));
+                        moved(Move::Tell(after.held(), None, since));
                     }
                 }
                 Event::PickedUp { .. } if !held.is_zero() => {
@@ -175,6 +175,13 @@ impl Taken {
             }
         }
         moves
+    }
+
+    /// Whether it is this transfer that the ERP was seen to have.
+    #[must_use]
+    pub fn is_known_as(&self, transfer: &Transfer) -> bool {
+        let known = self.transfer.as_ref();
+        known.is_some_and(|known| known.system_id == transfer.system_id)
     }
 
     /// Whether something is to be done in an ERP that has transfer requests: to ask for the goods, to take back what was asked for,

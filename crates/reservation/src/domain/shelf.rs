@@ -72,8 +72,8 @@ pub enum Move {
     Take(Quantity),
     /// Is free again.
     GiveBack(Quantity, Told),
-    /// The ERP knows of it, since that row version.
-    Tell(Quantity, u64),
+    /// The ERP knows of it, since that row version; before, since another one or not at all.
+    Tell(Quantity, Told, u64),
     /// Leaves with a customer. The moment is when; `None`: the ERP has yet to move it back to the store.
     Fetch(Quantity, Told, Option<Timestamp>),
     /// What was fetched without a moment is back in the store's stock, in the ERP, since then.
@@ -96,13 +96,25 @@ impl Shelf {
     /// What can still be taken; negative: less is there than is held.
     #[must_use]
     pub fn left(&self, figure: &Figure) -> Quantity {
-        let contains = |since: u64| figure.boundary.is_some_and(|boundary| since < boundary);
-        let told = self.told.iter().filter(|(since, _)| contains(*since));
-        let contained: Quantity = told.map(|(_, quantity)| *quantity).sum();
         let fetched = self.fetched.iter();
         let gone = fetched.filter(|(since, _)| !knows(figure, *since));
         let gone: Quantity = gone.map(|(_, quantity)| *quantity).sum();
-        figure.there - (self.held - contained) - gone
+        figure.there - self.unknown_to(figure) - gone
+    }
+
+    /// How much less is there than is held. What customers took is not counted: it is a reason to give nothing more away, but the
+    /// till may have told it already.
+    #[must_use]
+    pub fn missing(&self, figure: &Figure) -> Quantity {
+        (self.unknown_to(figure) - figure.there).at_least_zero()
+    }
+
+    /// What is held and the figure does not contain.
+    fn unknown_to(&self, figure: &Figure) -> Quantity {
+        let contains = |since: u64| figure.boundary.is_some_and(|boundary| since < boundary);
+        let told = self.told.iter().filter(|(since, _)| contains(*since));
+        let contained: Quantity = told.map(|(_, quantity)| *quantity).sum();
+        self.held - contained
     }
 
     /// The shelf after `moved`. `figure` is the last one; `None`: nobody knows what is there.
@@ -125,7 +137,8 @@ impl Shelf {
                 shelf.held = shelf.held + *quantity;
             }
             Move::GiveBack(quantity, told) => shelf.release(*quantity, *told),
-            Move::Tell(quantity, since) => {
+            Move::Tell(quantity, before, since) => {
+                shelf.forget(*quantity, *before);
                 let at = shelf.told.partition_point(|(known, _)| known < since);
                 shelf.told.insert(at, (*since, *quantity));
                 if shelf.told.len() > MOST_ENTRIES {
@@ -170,6 +183,11 @@ impl Shelf {
     /// Is not held any more, and what the ERP knew of it neither.
     fn release(&mut self, quantity: Quantity, told: Told) {
         self.held = (self.held - quantity).at_least_zero();
+        self.forget(quantity, told);
+    }
+
+    /// The ERP does not know of it any more.
+    fn forget(&mut self, quantity: Quantity, told: Told) {
         let Some(since) = told else { return };
         // Entries that became one stand under a later row version.
         let mut open = quantity;
@@ -276,7 +294,7 @@ mod tests {
 
     #[test]
     fn what_the_figure_contains_is_not_subtracted_twice() {
-        let shelf = after(holding(3), &[Move::Tell(pieces(2), 10)]);
+        let shelf = after(holding(3), &[Move::Tell(pieces(2), None, 10)]);
         let seen_at = |boundary| Figure {
             boundary: Some(boundary),
             ..figure(8)
@@ -303,9 +321,33 @@ mod tests {
     }
 
     #[test]
+    fn what_the_till_told_early_is_not_missing() {
+        // Two were held; one was fetched, and the till has told it within the margin.
+        let fetched = Move::Fetch(pieces(1), None, Some(second(40)));
+        let shelf = after(holding(2), &[fetched]);
+        assert_eq!(
+            shelf.left(&figure(1)),
+            -pieces(1),
+            "nothing more is given away"
+        );
+        assert_eq!(shelf.missing(&figure(1)), pieces(0));
+        assert_eq!(shelf.missing(&figure(0)), pieces(1));
+    }
+
+    #[test]
+    fn an_erp_that_was_restored_knows_it_anew() {
+        let told = [
+            Move::Tell(pieces(2), None, 50),
+            Move::Tell(pieces(2), Some(50), 40),
+        ];
+        let shelf = after(holding(2), &told);
+        assert_eq!(shelf.told, [(40, pieces(2))]);
+    }
+
+    #[test]
     fn what_the_erp_has_yet_to_move_back_no_figure_knows() {
         let fetched = Move::Fetch(pieces(2), Some(10), None);
-        let shelf = after(holding(2), &[Move::Tell(pieces(2), 10), fetched]);
+        let shelf = after(holding(2), &[Move::Tell(pieces(2), None, 10), fetched]);
         let late = Figure {
             settled: Some(second(1_000_000)),
             ..figure(2)
@@ -332,7 +374,7 @@ mod tests {
             for (count, told, _) in &quantities {
                 shelf = shelf.after(&Move::Take(pieces(*count)), Some(&figure(u32::MAX))).unwrap();
                 if let Some(told) = told {
-                    shelf = after(shelf, &[Move::Tell(pieces(*count), *told)]);
+                    shelf = after(shelf, &[Move::Tell(pieces(*count), None, *told)]);
                 }
                 prop_assert!(shelf.told.len() <= MOST_ENTRIES);
             }

@@ -12,13 +12,16 @@ use tracing::{error, info};
 
 use crate::config::Stores;
 use crate::domain::{Command, Store};
+use crate::outbound::{CarryError, ErpSide};
 use crate::read_model::Listing;
-use crate::reservations::{Actor, ReservationError, Reservations};
+use crate::reservations::{Actor, ReservationError, Reservations, is_its_own};
 
 #[derive(Clone)]
 pub struct Keeper {
     pub reservations: Reservations,
     pub listing: Listing,
+    /// `None`: there is no ERP.
+    pub erp: Option<ErpSide>,
     pub stores: Arc<Stores>,
     pub log: Arc<dyn EventLog>,
     pub clock: Arc<dyn Clock>,
@@ -123,6 +126,14 @@ impl Keeper {
             return Ok(());
         };
         let over = matches!(command, Command::Expire { .. });
+        if over && let Some(side) = &self.erp {
+            // People may have done there in time what nobody here has heard of.
+            match side.catch_up(taken).await {
+                Ok(()) => {}
+                Err(CarryError::Reservation(error)) => return Err(error),
+                Err(CarryError::Erp(_) | CarryError::NoPart) => return Ok(()),
+            }
+        }
         self.reservations
             .carry_out(stream, command, &Actor::service())
             .await?;
@@ -132,9 +143,4 @@ impl Keeper {
         }
         Ok(())
     }
-}
-
-/// One reservation that cannot be read says nothing of the others.
-fn is_its_own(error: &StoreError) -> bool {
-    matches!(error, StoreError::Corrupt { .. })
 }

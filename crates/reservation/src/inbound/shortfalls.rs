@@ -11,12 +11,12 @@ use millrace_service_kit::Shutdown;
 use millrace_service_kit::health::{Component, chain};
 use millrace_service_kit::metrics::Counter;
 use millrace_values::Quantity;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::domain::Command;
 use crate::domain::shelf::{ShelfKey, shortfalls};
 use crate::read_model::{Figures, Listing, OpenLine};
-use crate::reservations::{Actor, ReservationError, Reservations};
+use crate::reservations::{Actor, ReservationError, Reservations, is_its_own};
 use crate::shelves::read_shelves;
 
 #[derive(Clone)]
@@ -125,7 +125,7 @@ impl Shortfalls {
             let figure = Some(shown)
                 .filter(|shown| shown.item == shelf.item)?
                 .figure(&shelf.location)?;
-            Some((shelf, (-holds.left(&figure)).at_least_zero()))
+            Some((shelf, holds.missing(&figure)))
         });
         Ok(missing.collect())
     }
@@ -154,9 +154,17 @@ impl Shortfalls {
                 info!(reservation.number = %number, "what is missing of reservation {number} in its store has changed");
                 Ok(())
             }
-            // It changes at this moment: the next look sees how.
-            Err(ReservationError::Conflict) => Ok(()),
-            Err(error) => Err(error),
+            // It changes at this moment, or cannot be read: the others do not wait for it.
+            Err(ReservationError::Store(error)) if !is_its_own(&error) => Err(error.into()),
+            Err(error) => {
+                let cause = &error as &dyn std::error::Error;
+                warn!(
+                    stream,
+                    error = cause,
+                    "what is missing of a reservation is not told"
+                );
+                Ok(())
+            }
         }
     }
 }

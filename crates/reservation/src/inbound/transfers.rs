@@ -11,15 +11,16 @@ use millrace_erp::{Flow, Observed, Page};
 use millrace_erp_reader::{Sink, SinkError};
 use millrace_event_store::{Database, LeaseEpoch};
 use millrace_operations::unreadable;
+use millrace_service_kit::Clock;
 use millrace_service_kit::metrics::Counter;
 use millrace_values::SystemId;
 use tokio::sync::Notify;
-use tracing::{debug, error};
+use tracing::{error, warn};
 
 use crate::domain;
 use crate::outbound::{CarryError, ErpSide};
-use crate::read_model::ErpWork;
-use crate::reservations::ReservationError;
+use crate::read_model::{ErpWork, WorkOf};
+use crate::reservations::{ReservationError, is_its_own};
 
 /// Reservations brought up to date at once.
 const AT_ONCE: usize = 16;
@@ -27,6 +28,7 @@ const AT_ONCE: usize = 16;
 pub struct Transfers {
     pub side: ErpSide,
     pub work: ErpWork,
+    pub clock: Arc<dyn Clock>,
     pub wake: Arc<Notify>,
     pub database: Database,
     /// Transfers of reservations nobody here made.
@@ -35,6 +37,13 @@ pub struct Transfers {
 
 #[async_trait]
 impl Sink for Transfers {
+    /// Where the feed begins anew something may be missing from it, or the ERP may have been restored.
+    async fn begin_full_read(&self, _: &LeaseEpoch) -> Result<(), SinkError> {
+        self.work.ask_all(WorkOf::All, self.clock.now()).await?;
+        Ok(())
+    }
+
+    /// No lease is named: what the ERP says is judged against what is known of each reservation, and late it changes nothing.
     async fn take(&self, page: &Page, _: &LeaseEpoch) -> Result<(), SinkError> {
         let mut by_reservation: BTreeMap<String, Vec<TransferObserved>> = BTreeMap::new();
         for observed in &page.observations {
@@ -83,13 +92,24 @@ impl Transfers {
         stream: String,
         transfers: Vec<TransferObserved>,
     ) -> Result<(), SinkError> {
-        let loaded = self.side.reservations.load(&stream).await?;
+        let loaded = match self.side.reservations.load(&stream).await {
+            // The others do not wait for it.
+            Err(error) if is_its_own(&error) => {
+                error!(
+                    stream,
+                    error = &error as &dyn std::error::Error,
+                    "a reservation cannot be read"
+                );
+                return Ok(());
+            }
+            loaded => loaded?,
+        };
         let ours = loaded.filter(|loaded| loaded.taken.reservation.erp == *self.side.erp.code());
         let Some(loaded) = ours else {
             self.foreign.inc();
-            debug!(
+            warn!(
                 stream,
-                "a transfer of a reservation that was not made here is left alone"
+                "the erp has a transfer request of a reservation that was not made here: it is left alone"
             );
             return Ok(());
         };
@@ -97,24 +117,28 @@ impl Transfers {
         for transfer in transfers {
             taken = match self.side.observe(&taken.reservation, transfer).await {
                 Ok(taken) => taken,
+                Err(CarryError::Reservation(ReservationError::Store(error)))
+                    if !is_its_own(&error) =>
+                {
+                    return Err(error.into());
+                }
+                Err(CarryError::Reservation(ReservationError::Conflict)) => {
+                    return Err(SinkError::Failed(ReservationError::Conflict.into()));
+                }
                 // It says what cannot be, such as more found than asked for: no repeat mends it, and the others go on.
-                Err(CarryError::Reservation(ReservationError::Rejected(rejection))) => {
+                Err(error) => {
                     error!(
                         stream,
-                        ?rejection,
-                        "what the erp says of a reservation does not fit it"
+                        error = &error as &dyn std::error::Error,
+                        "what the erp says of a reservation cannot be written down"
                     );
                     return Ok(());
                 }
-                Err(CarryError::Reservation(ReservationError::Store(error))) => {
-                    return Err(error.into());
-                }
-                Err(error) => return Err(SinkError::Failed(error.into())),
             };
         }
         // Placed or posted there after it had ended here: to be taken back.
         if taken.is_to_be_taken_back() {
-            self.work.ask(&stream).await?;
+            self.work.ask(&stream, self.clock.now()).await?;
             self.wake.notify_one();
         }
         Ok(())

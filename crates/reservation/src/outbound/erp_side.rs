@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 
-use millrace_erp::transfer::{FoundQuantity, TransferObserved, TransferState};
+use millrace_erp::transfer::{self as erp, FoundQuantity, TransferObserved};
 use millrace_erp::{Erp, ErpError};
 use millrace_event_store::StoreError;
-use millrace_values::{ErpCode, Quantity};
+use millrace_values::{ErpCode, Quantity, Timestamp};
 use thiserror::Error;
 use tracing::{error, info, warn};
 
 use super::Warehouses;
 use crate::config::Stores;
-use crate::domain::{Command, Phase, Reservation, Taken};
+use crate::domain::{Command, Observed, Phase, Reservation, Taken, Transfer, TransferState};
 use crate::reservations::{Actor, ReservationError, Reservations};
 use crate::wire;
 
@@ -36,6 +36,9 @@ pub enum CarryError {
     Erp(#[from] ErpError),
     #[error(transparent)]
     Reservation(#[from] ReservationError),
+    /// It has a transfer request, and the ERP says now that it has none.
+    #[error("the erp has no part in reservations at the moment")]
+    NoPart,
 }
 
 impl From<StoreError> for CarryError {
@@ -63,24 +66,46 @@ impl ErpSide {
         };
         let mut taken = loaded.taken;
         if !self.has_part_in(&taken.reservation.erp).await? {
-            return Ok(());
+            let is_there = taken.transfer.is_some() && !taken.is_settled();
+            return if is_there {
+                Err(CarryError::NoPart)
+            } else {
+                Ok(())
+            };
         }
         if taken.is_to_be_taken_back() {
             taken = self.take_back(taken).await?;
-        } else if taken.transfer.is_none() && taken.phase == Phase::Requested {
-            taken = self.place(taken).await?;
+        } else if !taken.phase.is_the_end() {
+            taken = self.placed(taken).await?;
         }
         self.ask_to_count(&taken).await
     }
 
-    /// Puts aside, in the ERP, what a person found, after asking for it, which may be repeated. What is not in
+    /// Takes note of what became of it in the ERP, where it was asked for there.
+    ///
+    /// # Errors
+    /// See [`CarryError`].
+    pub async fn catch_up(&self, taken: &Taken) -> Result<(), CarryError> {
+        if taken.transfer.is_none() {
+            return Ok(());
+        }
+        if !self.has_part_in(&taken.reservation.erp).await? {
+            return Err(CarryError::NoPart);
+        }
+        let key = wire::key(&taken.reservation);
+        if let Some(seen) = self.erp.find_transfer(&key).await? {
+            self.observe(&taken.reservation, seen).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts aside, in the ERP, what a person found; asks for it first where the ERP does not know of it. What is not in
     /// `found` was found whole.
     ///
     /// # Errors
     /// See [`CarryError`]; the same again goes on where it ended.
     pub async fn post(&self, taken: Taken, found: &[(u32, Quantity)]) -> Result<Taken, CarryError> {
-        // Also where it was placed before: an ERP that was restored has forgotten it.
-        let taken = self.place(taken).await?;
+        let taken = self.placed(taken).await?;
         if taken.phase != Phase::Requested {
             return Ok(taken);
         }
@@ -108,12 +133,30 @@ impl ErpSide {
         seen: TransferObserved,
     ) -> Result<Taken, CarryError> {
         let store = self.stores.of_reservation(reservation);
-        let collect_by = store.collect_by(&reservation.channel, seen.changed_at.0);
+        // Who is told late has as long as who is told at once.
+        let told_at = seen.changed_at.0.max(self.reservations.now());
+        let collect_by = store.collect_by(&reservation.channel, told_at);
         let command = Command::Observe {
             observed: wire::observed(seen),
             collect_by,
         };
         self.carry_out(reservation, command).await
+    }
+
+    /// The reservation as the ERP has it; asked for there where the ERP has nothing of it, be it that it was restored.
+    async fn placed(&self, taken: Taken) -> Result<Taken, CarryError> {
+        if taken.transfer.is_some() {
+            let key = wire::key(&taken.reservation);
+            if let Some(seen) = self.erp.find_transfer(&key).await? {
+                return self.observe(&taken.reservation, seen).await;
+            }
+            let number = &taken.reservation.number;
+            warn!(reservation.number = %number, "the erp has lost the transfer request of reservation {number}");
+        }
+        match taken.phase {
+            Phase::Requested => self.place(taken).await,
+            Phase::Posted | Phase::PickedUp | Phase::Cancelled(_) | Phase::Expired => Ok(taken),
+        }
     }
 
     async fn place(&self, taken: Taken) -> Result<Taken, CarryError> {
@@ -162,18 +205,50 @@ impl ErpSide {
     async fn take_back(&self, taken: Taken) -> Result<Taken, CarryError> {
         let key = wire::key(&taken.reservation);
         let Some(seen) = self.erp.find_transfer(&key).await? else {
-            return Ok(taken);
+            return self.gone(taken).await;
         };
         let seen = match seen.state {
-            TransferState::Open => match self.erp.cancel_transfer(&key).await {
+            erp::TransferState::Open => match self.erp.cancel_transfer(&key).await {
                 // Somebody put it aside at this moment.
                 Err(ErpError::Refused { .. }) => self.erp.return_transfer(&key).await?,
                 cancelled => cancelled?,
             },
-            TransferState::Posted => self.erp.return_transfer(&key).await?,
-            TransferState::Cancelled | TransferState::Returned => seen,
+            erp::TransferState::Posted => self.erp.return_transfer(&key).await?,
+            erp::TransferState::Cancelled | erp::TransferState::Returned => seen,
         };
         self.observe(&taken.reservation, seen).await
+    }
+
+    /// The ERP never had it, or was restored to before it had: then its part is over as well.
+    async fn gone(&self, taken: Taken) -> Result<Taken, CarryError> {
+        let Some(known) = &taken.transfer else {
+            return Ok(taken);
+        };
+        let number = &taken.reservation.number;
+        warn!(reservation.number = %number, "the erp has lost the transfer request of reservation {number}, which has ended");
+        let state = match known.state {
+            TransferState::Open | TransferState::Cancelled => TransferState::Cancelled,
+            TransferState::Posted | TransferState::Returned => TransferState::Returned,
+        };
+        let observed = Observed {
+            transfer: Transfer {
+                state,
+                row_version: None,
+                changed_at: Timestamp(self.reservations.now()),
+                ..known.clone()
+            },
+            found: Vec::new(),
+        };
+        let collect_by = self
+            .stores
+            .of_reservation(&taken.reservation)
+            .hours
+            .day(self.reservations.now());
+        let command = Command::Observe {
+            observed,
+            collect_by,
+        };
+        self.carry_out(&taken.reservation, command).await
     }
 
     /// So that the store's figure becomes right where goods were not found.

@@ -19,10 +19,11 @@ pub struct Listing {
     database: Database,
 }
 
-/// Which reservations of a channel.
+/// Which reservations.
 #[derive(Debug, Clone)]
 pub struct Which {
-    pub channel: ChannelCode,
+    /// `None`: of all.
+    pub channel: Option<String>,
     pub store: Option<LocationCode>,
     pub state: ReservationState,
     /// Position of the last one seen; 0 begins.
@@ -64,7 +65,7 @@ impl Listing {
         // Whether there is a next page is seen by asking for one row too many.
         let limit = i64::try_from(which.limit).unwrap_or(i64::MAX);
         let mut rows: Vec<(i64, Vec<u8>)> = query
-            .bind(which.channel.as_str())
+            .bind(which.channel.as_deref().unwrap_or_default())
             .bind(which.after)
             .bind(which.store.as_ref().map_or("", LocationCode::as_str))
             .bind(i64::from(i32::from(which.state)))
@@ -126,7 +127,7 @@ impl Listing {
             .collect())
     }
 
-    /// Stream of the reservation whose goods were put aside under this number.
+    /// Stream of the reservation whose goods were put aside under this number; of several, the one whose goods wait.
     ///
     /// # Errors
     /// The database is away.
@@ -136,11 +137,12 @@ impl Listing {
         store: &LocationCode,
         document_number: &str,
     ) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT stream FROM reservations WHERE channel = $1 AND store = $2 AND document_number = $3 ORDER BY position DESC LIMIT 1";
+        let sql = "SELECT stream FROM reservations WHERE channel = $1 AND store = $2 AND document_number = $3 ORDER BY state = $4 DESC, position DESC LIMIT 1";
         let row: Option<(String,)> = sqlx::query_as(sql)
             .bind(channel.as_str())
             .bind(store.as_str())
             .bind(document_number)
+            .bind(i64::from(i32::from(ReservationState::Posted)))
             .fetch_optional(self.database.pool())
             .await?;
         Ok(row.map(|(stream,)| stream))

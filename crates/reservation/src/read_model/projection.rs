@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use millrace_contract::reservation::v1::{ReservationState, ReservationView};
 use millrace_event_store::{Projection, Recorded, StoreError, Tx, places_of_rows};
+use millrace_service_kit::Ids;
 use millrace_values::ErpCode;
 use prost::Message;
 use sqlx::AssertSqlSafe;
@@ -25,19 +26,25 @@ const NAME: &str = "reservations";
 const AT_ONCE: usize = 16;
 /// Rows in one statement, and columns in a row.
 const ROWS: usize = 50;
-const COLUMNS: usize = 10;
+const COLUMNS: usize = 11;
 
 pub struct ReservationRows {
     reservations: Reservations,
+    ids: Ids,
     /// Whose reservations may concern an ERP, and who is told that some do.
     carrying: Option<(ErpCode, Arc<Notify>)>,
 }
 
 impl ReservationRows {
     #[must_use]
-    pub fn new(reservations: Reservations, carrying: Option<(ErpCode, Arc<Notify>)>) -> Arc<Self> {
+    pub fn new(
+        reservations: Reservations,
+        ids: Ids,
+        carrying: Option<(ErpCode, Arc<Notify>)>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             reservations,
+            ids,
             carrying,
         })
     }
@@ -99,7 +106,9 @@ impl Projection for ReservationRows {
         for rows in rows.chunks(ROWS) {
             put(tx, rows).await?;
         }
-        ask(tx, &asking).await?;
+        if let Some(last) = events.last() {
+            ask(tx, &asking, last.recorded_at, &self.ids).await?;
+        }
         if let Some((_, wake)) = self.carrying.as_ref().filter(|_| !asking.is_empty()) {
             // Before the rows are there; who is woken looks again a moment later.
             wake.notify_one();
@@ -116,6 +125,7 @@ struct Row {
     position: i64,
     customer: String,
     reminded: bool,
+    in_erp: bool,
     view: ReservationView,
 }
 
@@ -132,6 +142,7 @@ impl Row {
             position: i64::try_from(requested).unwrap_or(i64::MAX),
             customer: customer.map(ToString::to_string).unwrap_or_default(),
             reminded: taken.reminded,
+            in_erp: taken.transfer.is_some() && !taken.is_settled(),
             view: wire::view(taken),
         }
     }
@@ -161,6 +172,7 @@ async fn put(tx: &mut Tx, rows: &[Row]) -> Result<(), StoreError> {
             .bind(&row.view.document_number)
             .bind(row.due())
             .bind(i64::from(row.reminded))
+            .bind(i64::from(row.in_erp))
             .bind(row.view.encode_to_vec());
     }
     query.execute(&mut **tx).await?;

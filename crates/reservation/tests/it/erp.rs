@@ -247,6 +247,40 @@ async fn what_was_put_aside_after_it_was_given_up_goes_back() {
     );
 }
 
+/// FAULTS.md F9.
+#[tokio::test]
+async fn an_erp_that_was_restored_is_asked_again_and_what_has_ended_is_left_behind() {
+    let (world, instance) = stocked().await;
+    placed(&instance, "R-0", 1).await;
+    world.office("backup", json!({})).await;
+    let first = placed(&instance, "R-1", 1).await;
+    placed(&instance, "R-2", 1).await;
+    let posted = instance
+        .staff
+        .clone()
+        .post_reservation(post("R-2", &[]))
+        .await;
+    let posted = posted.unwrap().into_inner().reservation.unwrap();
+    world.office("restore", json!({})).await;
+    let mut staff = instance.staff.clone();
+    let mut pick_up = pick_up(&posted.document_number);
+    pick_up.store = HAMBURG.to_owned();
+    staff.pick_up_reservation(pick_up).await.unwrap();
+
+    let known = first.transfer.unwrap().system_id;
+    until(PATIENCE, "the first is there again", async || {
+        let seen = in_the_erp(&world, "R-1").await?;
+        let view = view_of(&instance, "R-1").await;
+        let transfer = view.transfer?;
+        (transfer.system_id != known && transfer.system_id == seen.system_id.to_string())
+            .then_some(())
+    })
+    .await;
+    until_in_erp(&instance, "R-2", TransferState::Returned).await;
+    let view = view_of(&instance, "R-0").await;
+    assert_eq!(view.state(), ReservationState::Requested);
+}
+
 #[tokio::test]
 async fn what_the_erp_refuses_is_cancelled_with_its_code() {
     let (world, instance) = stocked().await;

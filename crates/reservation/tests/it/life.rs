@@ -5,8 +5,8 @@ use jiff::SignedDuration;
 use millrace_contract::reservation::v1::ReservationState;
 use tonic::Code;
 
-use crate::calls::{cancel, get, pick_up, post, state_of, work};
-use crate::world::{CHAIR, Instance, LAMP, PATIENCE, STORE, World, wish};
+use crate::calls::{cancel, get, pick_up, post, state_of, view_of, work};
+use crate::world::{CHAIR, Instance, LAMP, PATIENCE, STORE, World, reason, wish};
 
 async fn stocked(world: &World) -> Instance {
     world.tell(CHAIR, &[(STORE, 5), ("MAIN", 500)]).await;
@@ -77,12 +77,10 @@ async fn goods_are_held_found_and_fetched() {
     );
     let again = staff
         .pick_up_reservation(pick_up(&posted.document_number))
-        .await
-        .unwrap();
-    assert_eq!(
-        again.into_inner().reservation.unwrap().version,
-        fetched.version
-    );
+        .await;
+    assert_eq!(reason(&again.unwrap_err()), "ALREADY_PICKED_UP");
+    let version = view_of(&instance, "R-1").await.version;
+    assert_eq!(version, fetched.version);
 }
 
 /// Row 91 of FEATURES.md.

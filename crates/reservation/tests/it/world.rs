@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use millrace_contract::inventories::v1::{Inventory, InventoryChanged, LocationFigure};
 use millrace_contract::personal::v1::Personal;
 use millrace_contract::reservation::v1 as proto;
@@ -164,6 +166,15 @@ impl World {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let adapter = BusinessCentral::connect(settings.unwrap(), clock, Ids::random()).unwrap();
         let mut world = Self::new().await;
+        // Time passes ten times as fast, so that what is put off comes soon.
+        let (clock, stop) = (world.clock.clone(), world.shutdown.clone());
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(Duration::from_millis(100));
+            while !stop.is_cancelled() {
+                ticks.tick().await;
+                clock.advance(SignedDuration::from_secs(1));
+            }
+        });
         world.erp = Some(Pretended {
             simulator,
             adapter: Arc::new(adapter),

@@ -162,7 +162,8 @@ impl InFlight {
     }
 
     /// From when on the till may tell what was fetched; `None`: nothing was.
-    fn fetched_from(&self) -> Option<Timestamp> {
+    #[must_use]
+    pub fn fetched_from(&self) -> Option<Timestamp> {
         let at = self.shipped.at?;
         Some(self.returned.map_or(at, |returned| at.max(returned.at)))
     }

@@ -176,7 +176,11 @@ impl Decider for Shelf {
 
     fn decide(known: &Option<Inventory>, command: Join) -> Result<Vec<Event>, Infallible> {
         Ok(match (known, join(&command)) {
-            (Some(known), Some(now)) if known.says_the_same_as(&now) => vec![],
+            (Some(known), Some(now))
+                if known.says_the_same_as(&now) && !settles(&command.in_flight, known, &now) =>
+            {
+                vec![]
+            }
             (_, Some(now)) => vec![Event::Changed(now)],
             (Some(_), None) => vec![Event::Deleted],
             (None, None) => vec![],
@@ -189,6 +193,12 @@ impl Decider for Shelf {
             Event::Deleted => None,
         }
     }
+}
+
+/// Whether somebody waits to be told that what was fetched is contained now: it may have been before anybody told us of it.
+fn settles(in_flight: &[InFlight], known: &Inventory, now: &Inventory) -> bool {
+    let mut fetched = in_flight.iter().filter_map(InFlight::fetched_from);
+    fetched.any(|moment| known.settled < Some(moment) && Some(moment) <= now.settled)
 }
 
 impl Inventory {
@@ -225,7 +235,7 @@ impl Inventory {
 #[cfg(test)]
 mod tests {
     use millrace_event_store::given;
-    use millrace_values::OrderNumber;
+    use millrace_values::{OrderNumber, ReservationNumber};
 
     use super::super::figures::{Contains, Part};
     use super::super::in_flight::{Document, Goods, ItemRef};
@@ -299,6 +309,34 @@ mod tests {
         let now = join(&counted(10).with(line)).unwrap();
         assert_eq!(now.locations.len(), 2);
         assert_eq!(now.locations[1].available(), -quantity(2));
+    }
+
+    #[test]
+    fn what_was_fetched_and_is_contained_before_it_is_told_is_told_once() {
+        let fetched = InFlight {
+            claim: Claim::Reservation(ReservationNumber::parse("R-1").unwrap()),
+            shipped: Goods {
+                total: quantity(2),
+                before: Quantity::ZERO,
+                at: Some(at(20)),
+            },
+            ..ordered(2, None)
+        };
+        let settled = |second| {
+            let mut join = counted(10);
+            if let Some(figures) = &mut join.figures {
+                figures.contains.settled = at(second);
+            }
+            join
+        };
+        let before = changed(&settled(10));
+        let now = settled(20).with(fetched);
+        given::<Shelf>([before.clone()])
+            .when(now.clone())
+            .then([changed(&now)]);
+        given::<Shelf>([before, changed(&now)])
+            .when(now)
+            .then_nothing();
     }
 
     #[test]

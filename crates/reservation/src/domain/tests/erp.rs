@@ -25,6 +25,49 @@ fn what_people_do_in_the_erp_is_told_as_if_it_was_done_here() {
 }
 
 #[test]
+fn what_was_put_aside_and_fetched_unseen_is_told_whole() {
+    use TransferState::Returned;
+    let posted = Event::Posted {
+        document_number: "T-1".to_owned(),
+        collect_by: LAST,
+        transfer: Some(transfer(Returned)),
+        lines: posted().lines().to_vec(),
+    };
+    given::<R>([requested()]).when(observe(Returned)).then([
+        posted,
+        picked_up(),
+        settled(Returned, &picked_up()),
+    ]);
+}
+
+#[test]
+fn an_erp_that_forgot_it_and_was_asked_anew_is_told_of_anew() {
+    let anew = |command: Command| match command {
+        Command::Observe {
+            mut observed,
+            collect_by,
+        } => {
+            observed.transfer.system_id = SystemId(Uuid::from_u128(100));
+            Command::Observe {
+                observed,
+                collect_by,
+            }
+        }
+        other => other,
+    };
+    let again = Event::Placed {
+        transfer: Transfer {
+            system_id: SystemId(Uuid::from_u128(100)),
+            ..transfer(TransferState::Open)
+        },
+        lines: vec![line(1, 3), line(2, 1)],
+    };
+    given::<R>([requested(), placed()])
+        .when(anew(observe(TransferState::Open)))
+        .then([again]);
+}
+
+#[test]
 fn what_the_erp_says_again_or_late_changes_nothing() {
     use TransferState::{Open, Posted};
     given::<R>([requested(), placed()])
@@ -67,6 +110,10 @@ fn what_the_erp_refuses_is_cancelled_with_its_code() {
             lines,
         }]);
     given::<R>([requested(), posted()])
+        .when(refused.clone())
+        .then_nothing();
+    // It has the first one: that it does not take another changes nothing.
+    given::<R>([requested(), placed()])
         .when(refused)
         .then_nothing();
 }

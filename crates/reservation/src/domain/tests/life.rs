@@ -82,7 +82,7 @@ fn who_comes_in_time_gets_what_was_put_aside_once() {
         .then([picked_up()]);
     given::<R>([requested(), posted(), picked_up()])
         .when(pick_up())
-        .then_nothing();
+        .then_rejected(Not::PickedUpBefore);
     given::<R>([requested()])
         .when(pick_up())
         .then_rejected(Not::NotPosted);

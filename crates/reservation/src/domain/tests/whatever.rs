@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::StoreReservation as R;
+use crate::domain::shelf::Shelf;
 
 /// What the ERP may say, in any order: of what was found, always the same.
 fn any_observation() -> impl Strategy<Value = Command> {
@@ -46,6 +47,7 @@ proptest! {
     fn whatever_crosses_every_line_adds_up_and_an_end_is_final(commands in prop::collection::vec(any_command(), 1..30)) {
         let mut state = State::default();
         let mut held = vec![pieces(0), pieces(0)];
+        let mut shelves = vec![Shelf::default(); 2];
         for command in commands {
             let before = state.clone();
             let Ok(events) = R::decide(&state, command) else { continue };
@@ -56,6 +58,7 @@ proptest! {
                     for moving in taken.moves(event, Timestamp(jiff::Timestamp::UNIX_EPOCH)) {
                         let at = usize::try_from(moving.shelf.item.0.as_u128()).unwrap() - 1;
                         held[at] = held[at] + moving.moved.quantity();
+                        shelves[at] = shelves[at].clone().after(&moving.moved, None).unwrap();
                     }
                 }
                 state = R::evolve(state, event);
@@ -63,6 +66,17 @@ proptest! {
             let Some(taken) = &state.0 else { continue };
             if before.0.is_none() {
                 held = taken.lines.iter().map(LineStatus::held).collect();
+                for (shelf, held) in shelves.iter_mut().zip(&held) {
+                    shelf.held = *held;
+                }
+            }
+            for (shelf, held) in shelves.iter().zip(&held) {
+                prop_assert_eq!(shelf.held, *held);
+                prop_assert!(shelf.told.iter().map(|(_, quantity)| *quantity).sum::<Quantity>() <= shelf.held);
+            }
+            if taken.phase.is_the_end() && (taken.transfer.is_none() || taken.is_settled()) {
+                // Nothing is left that only the ERP could end.
+                prop_assert!(shelves.iter().all(|shelf| shelf.fetched.iter().all(|(since, _)| since.is_some())));
             }
             for (line, held) in taken.lines.iter().zip(&held) {
                 prop_assert!(line.found + line.cancelled <= line.requested);

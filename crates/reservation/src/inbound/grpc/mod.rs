@@ -14,7 +14,8 @@ use millrace_values::{CustomerNumber, Quantity};
 use tonic::{Request, Response, Status};
 use tracing::instrument;
 
-use crate::domain::{CancelReason, Command, Phase};
+use crate::domain::{CancelReason, Command, Phase, Rejection};
+use crate::outbound::CarryError;
 use crate::read_model::Which;
 use crate::reservations::ReservationError;
 use crate::wire;
@@ -78,10 +79,19 @@ impl ReservationService for ReservationApi {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
         let desk = &self.desk;
-        let channel = desk.channel(&caller, &[READ], "channel", &request.channel)?;
+        let channel = match request.channel.as_str() {
+            "" => {
+                caller.may_anywhere(READ)?;
+                caller.channel().map(str::to_owned)
+            }
+            code => {
+                let channel = desk.channel(&caller, &[READ], "channel", code)?;
+                Some(channel.code.to_string())
+            }
+        };
         let store = match request.store.trim() {
             "" => None,
-            store => Some(desk.store(channel, &location_of(store)?)?.location.clone()),
+            store => Some(location_of(store)?),
         };
         let state = proto::ReservationState::try_from(request.state).map_err(|_| {
             let why = format!("{} is no state of a reservation", request.state);
@@ -89,7 +99,7 @@ impl ReservationService for ReservationApi {
         })?;
         let limit = page::size(request.page_size)?;
         let which = Which {
-            channel: channel.code.clone(),
+            channel,
             store,
             state,
             after: page::position(&request.page_token, 0)?,
@@ -148,11 +158,22 @@ impl ReservationService for ReservationApi {
                 }
                 .map_err(|error| refusal::carried(error, number))?
             }
+            None if loaded.taken.transfer.is_some() => {
+                return Err(refusal::carried(CarryError::NoPart, number));
+            }
             None => desk.carry_out(channel, number, command, &actor).await?,
         };
-        if taken.phase == Phase::Cancelled(CancelReason::RefusedByErp) {
-            let why = format!("the erp refuses reservation {number}; it is cancelled");
-            return Err(rejection::precondition("ERP_REFUSED", why));
+        match taken.phase {
+            Phase::Cancelled(CancelReason::RefusedByErp) => {
+                let why = format!("the erp refuses reservation {number}; it is cancelled");
+                return Err(rejection::precondition("ERP_REFUSED", why));
+            }
+            Phase::Requested | Phase::Posted | Phase::Cancelled(CancelReason::NotFound) => {}
+            // It ended while the store looked.
+            Phase::PickedUp | Phase::Cancelled(_) | Phase::Expired => {
+                let ended = ReservationError::Rejected(Rejection::Ended);
+                return Err(refusal::failed(ended, number));
+            }
         }
         Ok(Response::new(proto::PostReservationResponse {
             reservation: Some(wire::view(&taken)),

@@ -35,6 +35,10 @@ pub fn carried(error: CarryError, number: &str) -> Status {
     match error {
         CarryError::Erp(error) => erp(&error),
         CarryError::Reservation(error) => failed(error, number),
+        CarryError::NoPart => rejection::unavailable(
+            "erp",
+            "the erp has no part in reservations at the moment, and has the goods of this one; try again",
+        ),
     }
 }
 
@@ -82,6 +86,10 @@ fn rejected(rejection: &Rejection, number: &str) -> Status {
         Rejection::NotPosted => rejection::precondition(
             "NOT_POSTED",
             format!("nobody has put the goods of reservation {number} aside yet"),
+        ),
+        Rejection::PickedUpBefore => rejection::precondition(
+            "ALREADY_PICKED_UP",
+            format!("the goods of reservation {number} were handed over before"),
         ),
         Rejection::WrongCustomer => rejection::precondition(
             "WRONG_CUSTOMER",
