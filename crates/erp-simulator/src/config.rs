@@ -33,6 +33,8 @@ pub struct Config {
     pub subscription_lifetime: Duration,
     /// Whether the tenant has the companion extension.
     pub companion: bool,
+    /// Whether it has Microsoft's analytics API.
+    pub analytics: bool,
     /// Whether processing a buffered order releases it.
     pub release_orders: bool,
 }
@@ -75,6 +77,7 @@ impl Default for Config {
             webhook_retries: [1, 1, 1, 10, 100].map(|minutes| minutes * MINUTE).to_vec(),
             subscription_lifetime: 3 * 24 * 60 * MINUTE,
             companion: true,
+            analytics: true,
             release_orders: true,
         }
     }
@@ -133,6 +136,9 @@ pub struct Args {
     /// Play a tenant without the companion extension
     #[arg(long)]
     pub without_companion: bool,
+    /// Play a tenant without Microsoft's analytics API
+    #[arg(long)]
+    pub without_analytics: bool,
 }
 
 impl Args {
@@ -164,6 +170,7 @@ impl Args {
             token_lifetime: self.token_lifetime,
             webhook_delay: self.webhook_delay,
             companion: !self.without_companion,
+            analytics: !self.without_analytics,
             ..Config::default()
         })
     }

@@ -6,6 +6,7 @@ pub mod document;
 pub mod master;
 pub mod party;
 mod port;
+pub mod return_order;
 pub mod stock;
 pub mod transfer;
 

@@ -12,6 +12,9 @@ use tokio::sync::watch;
 use crate::document::{DocumentObserved, NewOrder, PlacedOrder};
 use crate::master::{CustomerObserved, ItemObserved, PricesObserved};
 use crate::party::{CustomerCreated, NewCustomer};
+use crate::return_order::{
+    NewReturn, PlacedReturn, ReturnKey, ReturnObserved, ReturnReasonObserved,
+};
 use crate::stock::{StockKey, StockObserved};
 use crate::transfer::{
     CountRequest, FoundQuantity, NewTransfer, PlacedCount, PlacedTransfer, StoreObserved,
@@ -40,6 +43,12 @@ pub struct Capabilities {
     pub status_feed: bool,
     /// Goods reserved in a store: transfers to its reservation warehouse with a unique key, their feed, requests to count.
     pub transfer_requests: bool,
+    /// Returns become return orders with a unique key, and receipt and inspection are told. Else a return becomes the draft of a
+    /// credit memo, which a person posts; after [`ErpError::Unknown`] the next attempt is told to wait until the ERP has given up on
+    /// the first, and searches then. A draft that people delete is not told: [`Erp::find_return`] no longer finds it.
+    pub return_orders: bool,
+    /// The reasons why goods may come back can be read; else they are settings.
+    pub return_reasons: bool,
 }
 
 /// What is read together, in one order, with one cursor.
@@ -54,6 +63,8 @@ pub enum Flow {
     Documents,
     /// What became of our transfers.
     Transfers,
+    /// What became of our returns.
+    Returns,
 }
 
 /// Where a flow's reader stands: opaque, made and read by the adapter alone, kept by the reader beside what it did with the page.
@@ -92,6 +103,7 @@ pub enum Observed {
     CustomerGone(SystemId),
     Document(DocumentObserved),
     Transfer(TransferObserved),
+    Return(ReturnObserved),
     /// The ERP sent a record that cannot be read: to be parked and shown, never to stop the flow.
     Unreadable {
         entity: &'static str,
@@ -216,6 +228,21 @@ pub trait Erp: Send + Sync + fmt::Debug {
 
     /// Asks a person to count, once per reservation and line; the same again gives the request as it is now.
     async fn request_count(&self, request: &CountRequest) -> Result<PlacedCount, ErpError>;
+
+    /// Every reason why goods may come back.
+    async fn return_reasons(&self) -> Result<Vec<ReturnReasonObserved>, ErpError>;
+
+    /// Hands a return over: as a return order, once per key, where the ERP has them; else as a draft of a credit memo. The same
+    /// again gives it as it is now. Other content under the key: [`ErpError::Contradiction`], unless the ERP refused what is
+    /// there and the revision is higher. Whether the goods were delivered is not checked.
+    async fn place_return(&self, goods: &NewReturn) -> Result<PlacedReturn, ErpError>;
+
+    /// The return as it is now, if it is there and was not refused.
+    async fn find_return(&self, key: &ReturnKey) -> Result<Option<ReturnObserved>, ErpError>;
+
+    /// Gives up a return of which nothing was received. Refused after a receipt, and when there is none
+    /// (`Internal_RecordNotFound`); the same again does nothing.
+    async fn cancel_return(&self, key: &ReturnKey) -> Result<ReturnObserved, ErpError>;
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ fn word(flow: Flow) -> &'static str {
         Flow::Customers => "customers",
         Flow::Documents => "documents",
         Flow::Transfers => "transfers",
+        Flow::Returns => "returns",
     }
 }
 
@@ -176,6 +177,7 @@ fn subject(observed: &Observed) -> Option<SystemId> {
         Observed::Customer(customer) => Some(customer.system_id),
         Observed::Document(document) => Some(document.document.system_id),
         Observed::Transfer(transfer) => Some(transfer.system_id),
+        Observed::Return(returned) => Some(returned.system_id),
         Observed::Unreadable { .. } => None,
     }
 }

@@ -109,6 +109,10 @@ code!(/// The shop's number of an order, unique within its channel.
     OrderNumber, "order number", 35, printable);
 code!(/// The shop's number of a reservation, unique within its channel.
     ReservationNumber, "reservation number", 35, printable);
+code!(/// The shop's number of a return, unique within its channel.
+    ReturnNumber, "return number", 35, printable);
+code!(/// Why goods come back, as the ERP names it: `DEFECT`.
+    ReturnReasonCode, "return reason", 20, printable);
 code!(/// A place with stock.
     LocationCode, "location code", 50, printable);
 code!(/// A price group of the ERP.
@@ -139,7 +143,7 @@ impl fmt::Display for SystemId {
 }
 
 /// A BCP 47 language tag in its canonical case: `de-CH`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct LanguageTag(Box<str>);
 
 impl LanguageTag {
@@ -197,6 +201,18 @@ mod tests {
             ReservationNumber::parse(&"R".repeat(36)),
             Err(CodeError::TooLong {
                 what: "reservation number",
+                limit: 35
+            })
+        );
+    }
+
+    #[test]
+    fn a_return_number_is_no_longer_than_the_erps_key() {
+        assert!(ReturnNumber::parse(&"T".repeat(35)).is_ok());
+        assert_eq!(
+            ReturnNumber::parse(&"T".repeat(36)),
+            Err(CodeError::TooLong {
+                what: "return number",
                 limit: 35
             })
         );

@@ -10,7 +10,8 @@ pub mod wire;
 pub use channel::{Channel, Channels, ChannelsError, Rounding};
 pub use code::{
     ChannelCode, CodeError, CustomerNumber, ErpCode, LanguageTag, LocationCode, OrderNumber,
-    PriceGroup, ReservationNumber, Sku, SystemId, UnitCode, VariantCode,
+    PriceGroup, ReservationNumber, ReturnNumber, ReturnReasonCode, Sku, SystemId, UnitCode,
+    VariantCode,
 };
 pub use number::{
     Amount, Currency, Decimal, Measured, NumberError, Percentage, Quantity, UnitPrice,

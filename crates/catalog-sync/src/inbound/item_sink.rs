@@ -44,7 +44,8 @@ impl Sink for ItemSink {
                 | Observed::Customer(_)
                 | Observed::CustomerGone(_)
                 | Observed::Document(_)
-                | Observed::Transfer(_) => {}
+                | Observed::Transfer(_)
+                | Observed::Return(_) => {}
             }
         }
         self.record(seen, lease).await?;

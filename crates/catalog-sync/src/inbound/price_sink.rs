@@ -65,7 +65,8 @@ impl Sink for PriceSink {
                 | Observed::Customer(_)
                 | Observed::CustomerGone(_)
                 | Observed::Document(_)
-                | Observed::Transfer(_) => {}
+                | Observed::Transfer(_)
+                | Observed::Return(_) => {}
             }
         }
         self.record(seen, lease).await?;

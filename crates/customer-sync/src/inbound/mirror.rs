@@ -70,7 +70,8 @@ impl Sink for MirrorSink {
                 | Observed::Prices(_)
                 | Observed::Stock(_)
                 | Observed::Document(_)
-                | Observed::Transfer(_) => {}
+                | Observed::Transfer(_)
+                | Observed::Return(_) => {}
             }
         }
         self.write(commands, lease).await?;

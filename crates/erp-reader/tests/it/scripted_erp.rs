@@ -9,6 +9,9 @@ use async_trait::async_trait;
 use millrace_erp::document::{NewOrder, PlacedOrder};
 use millrace_erp::master::{ItemKind, ItemObserved};
 use millrace_erp::party::{CustomerCreated, NewCustomer};
+use millrace_erp::return_order::{
+    NewReturn, PlacedReturn, ReturnKey, ReturnObserved, ReturnReasonObserved,
+};
 use millrace_erp::stock::{StockKey, StockObserved};
 use millrace_erp::transfer::{
     CountRequest, FoundQuantity, NewTransfer, PlacedCount, PlacedTransfer, StoreObserved,
@@ -217,6 +220,22 @@ impl Erp for ScriptedErp {
 
     async fn request_count(&self, _: &CountRequest) -> Result<PlacedCount, ErpError> {
         Err(ErpError::Unsupported("ask for counts"))
+    }
+
+    async fn return_reasons(&self) -> Result<Vec<ReturnReasonObserved>, ErpError> {
+        Err(ErpError::Unsupported("tell return reasons"))
+    }
+
+    async fn place_return(&self, _: &NewReturn) -> Result<PlacedReturn, ErpError> {
+        Err(ErpError::Unsupported("take goods back"))
+    }
+
+    async fn find_return(&self, _: &ReturnKey) -> Result<Option<ReturnObserved>, ErpError> {
+        Err(ErpError::Unsupported("take goods back"))
+    }
+
+    async fn cancel_return(&self, _: &ReturnKey) -> Result<ReturnObserved, ErpError> {
+        Err(ErpError::Unsupported("take goods back"))
     }
 }
 

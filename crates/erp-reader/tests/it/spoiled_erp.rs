@@ -7,6 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use millrace_erp::document::{NewOrder, PlacedOrder};
 use millrace_erp::party::{CustomerCreated, NewCustomer};
+use millrace_erp::return_order::{
+    NewReturn, PlacedReturn, ReturnKey, ReturnObserved, ReturnReasonObserved,
+};
 use millrace_erp::stock::{StockKey, StockObserved};
 use millrace_erp::transfer::{
     CountRequest, FoundQuantity, NewTransfer, PlacedCount, PlacedTransfer, StoreObserved,
@@ -134,5 +137,21 @@ impl Erp for Spoiled {
 
     async fn request_count(&self, request: &CountRequest) -> Result<PlacedCount, ErpError> {
         self.erp.request_count(request).await
+    }
+
+    async fn return_reasons(&self) -> Result<Vec<ReturnReasonObserved>, ErpError> {
+        self.erp.return_reasons().await
+    }
+
+    async fn place_return(&self, goods: &NewReturn) -> Result<PlacedReturn, ErpError> {
+        self.erp.place_return(goods).await
+    }
+
+    async fn find_return(&self, key: &ReturnKey) -> Result<Option<ReturnObserved>, ErpError> {
+        self.erp.find_return(key).await
+    }
+
+    async fn cancel_return(&self, key: &ReturnKey) -> Result<ReturnObserved, ErpError> {
+        self.erp.cancel_return(key).await
     }
 }

@@ -7,6 +7,8 @@ mod changes;
 mod counts;
 mod customers;
 mod orders;
+mod return_reasons;
+mod returns;
 mod stock;
 mod transfers;
 
@@ -70,6 +72,13 @@ pub(crate) async fn serve(world: &Arc<World>, call: Call) -> Result<Answer, Refu
             transfers::act(world, &call, id(set)?, &action.name).await
         }
         ("GET", "transferStatusWindows", []) => transfers::status_window(world, &call, key(set)?),
+        ("GET", "returnReasons", []) => return_reasons::list(world, &call),
+        ("GET", "returnOrders", []) => returns::read(world, &call, set.key.as_deref()),
+        ("POST", "returnOrders", []) if set.key.is_none() => returns::store(world, &call).await,
+        ("POST", "returnOrders", [action]) if action.name == "Microsoft.NAV.cancel" => {
+            returns::cancel(world, &call, id(set)?).await
+        }
+        ("GET", "returnStatusWindows", []) => returns::status_window(world, &call, key(set)?),
         ("GET", "countRequests", []) => counts::list(world, &call),
         ("POST", "countRequests", []) => counts::store(world, &call).await,
         (
@@ -82,7 +91,10 @@ pub(crate) async fn serve(world: &Arc<World>, call: Call) -> Result<Answer, Refu
             | "itemVariants"
             | "storeLocations"
             | "transferStatusWindows"
-            | "countRequests",
+            | "countRequests"
+            | "returnReasons"
+            | "returnOrders"
+            | "returnStatusWindows",
             [],
         )
         | (
@@ -114,6 +126,9 @@ fn service_document(call: &Call) -> Answer {
         "transferRequests",
         "transferStatusWindows",
         "countRequests",
+        "returnReasons",
+        "returnOrders",
+        "returnStatusWindows",
         "subscriptions",
     ]);
     let sets: Vec<Value> = sets

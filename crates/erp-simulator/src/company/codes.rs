@@ -41,7 +41,7 @@ fn put(tx: &mut Transaction<'_>, set: &str, code: &str, fields: BTreeMap<String,
     id
 }
 
-fn with(tx: &mut Transaction<'_>, set: &str, code: &str, fields: Value) -> Uuid {
+pub(super) fn with(tx: &mut Transaction<'_>, set: &str, code: &str, fields: Value) -> Uuid {
     let fields = match fields {
         Value::Object(fields) => fields.into_iter().collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {

@@ -39,6 +39,7 @@ pub fn demo() -> CompanyData {
         locations: locations(),
         item_categories: text_map(&categories),
         price_groups: text_map(&groups),
+        return_reasons: Vec::new(),
         items: ITEMS
             .iter()
             .map(item)

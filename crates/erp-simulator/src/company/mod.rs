@@ -4,6 +4,7 @@ mod codes;
 mod demo;
 mod furniture;
 mod locations;
+mod reasons;
 mod scale;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 pub use self::demo::demo;
 pub(crate) use self::locations::Location;
+pub(crate) use self::reasons::{translations, write as write_return_reason};
 pub use self::scale::scale;
 use crate::database::{
     Address, Customer, Item, ItemKind, PriceLine, PriceSource, Record, Transaction, Variant,
@@ -37,6 +39,8 @@ pub struct CompanyData {
     pub item_categories: BTreeMap<String, String>,
     /// Code and name.
     pub price_groups: BTreeMap<String, String>,
+    /// Besides those every company has.
+    pub return_reasons: Vec<ReturnReasonData>,
     pub items: Vec<ItemData>,
     pub price_lists: Vec<PriceListData>,
     pub stock: Vec<StockData>,
@@ -55,6 +59,16 @@ pub struct LocationData {
     pub store: bool,
     /// Code of the location where the store puts aside what is reserved; empty = none.
     pub reservation_warehouse: String,
+}
+
+/// Why goods may come back.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReturnReasonData {
+    pub code: String,
+    pub description: String,
+    /// By BC's code of the language, such as DEU.
+    pub translations: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -195,6 +209,7 @@ pub struct CustomerData {
 /// Writes the company. Numbers that nobody knows are refused.
 pub fn load(tx: &mut Transaction<'_>, data: &CompanyData) -> Result<(), Refusal> {
     codes::write(tx, data);
+    reasons::write_all(tx, &data.return_reasons);
     locations::write(tx, &data.locations);
     for item in &data.items {
         write_item(tx, item);

@@ -6,6 +6,7 @@
 //! rolled-back phantoms are made.
 
 mod journal;
+mod returns;
 mod row;
 mod rows;
 mod table;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 
 use self::journal::Journal;
 pub use self::journal::JournalError;
+pub use self::returns::{ReturnLine, ReturnOrder, ReturnState, ReturnStatus};
 pub use self::row::{AnyRow, Row, Stamp, Stored, Tables};
 pub use self::rows::{
     Address, BufferEntry, BufferState, Customer, Document, DocumentKind, DocumentLine, Figure,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
+use super::returns::{ReturnOrder, ReturnStatus};
 use super::rows::{
     BufferEntry, Customer, Document, Figure, Item, LedgerEntry, Picture, PriceLine, QueueEntry,
     Record, StatusEntry, Subscription, Variant,
@@ -144,6 +145,8 @@ tables! {
     transfers: TransferRequest,
     transfer_statuses: TransferStatus,
     counts: CountRequest,
+    returns: ReturnOrder,
+    return_statuses: ReturnStatus,
 }
 
 impl AnyRow {

@@ -1,5 +1,6 @@
 //! Microsoft's API v2.0, as far as commerce touches it.
 
+mod analytics;
 mod fetch;
 mod pictures;
 mod render;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub(crate) use self::analytics::serve as analytics;
 use self::fetch::{Fetched, View, fetch};
 use crate::companion::next_link;
 use crate::faults::Kind;

@@ -294,7 +294,8 @@ async fn single(world: &Arc<World>, call: Call) -> Answer {
         Api::Standard => entities::serve(world, call).await,
         Api::Companion if world.config.companion => companion::serve(world, call).await,
         Api::Runtime => entities::runtime(world, &call),
-        Api::Companion | Api::Unknown => Err(Refusal::no_such_segment(&call.path)),
+        Api::Analytics if world.config.analytics => entities::analytics(world, &call),
+        Api::Companion | Api::Analytics | Api::Unknown => Err(Refusal::no_such_segment(&call.path)),
     };
     outcome.unwrap_or_else(|refusal| Answer::refused(&refusal, world.ids.uuid_at(world.now())))
 }
@@ -303,6 +304,7 @@ enum Api {
     Standard,
     Companion,
     Runtime,
+    Analytics,
     Unknown,
 }
 
@@ -312,6 +314,7 @@ fn api_of(base: &str) -> Api {
         "v2.0" => Api::Standard,
         "millrace/commerce/v1.0" => Api::Companion,
         "microsoft/runtime/beta" => Api::Runtime,
+        "microsoft/analytics/v1.0" => Api::Analytics,
         _ => Api::Unknown,
     }
 }

@@ -14,7 +14,7 @@ use crate::database::{Figure, Item, PriceLine, PriceSource, Transaction, Variant
 use crate::numbers::wire_option;
 use crate::refusal::Refusal;
 use crate::sales::stock::{self as shelves, Shelf, primary_key};
-use crate::sales::transfers;
+use crate::sales::{returns, transfers};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -87,7 +87,8 @@ pub(super) fn delete_item(tx: &mut Transaction<'_>, gone: &Numbered) -> Result<V
         [figure.on_hand, figure.on_orders, figure.requested]
             .iter()
             .any(|open| !open.is_zero())
-    }) {
+    }) || returns::are_awaited(tx.tables(), item.id)
+    {
         return Err(Refusal::business(format!(
             "You cannot delete item {} because it has open entries.",
             item.number
@@ -233,6 +234,7 @@ pub(super) fn rename_variant(
         }
     }
     transfers::follow_variant(tx, &item, &found.code, &rename.new_code);
+    returns::follow_variant(tx, &item, &found.code, &rename.new_code);
     Ok(write_variant(tx, &item, changed, "renamed"))
 }
 
@@ -260,7 +262,7 @@ pub(super) fn delete_variant(
         .children(item.id)
         .filter(|figure| figure.variant == variant.code)
         .any(|figure| !figure.on_hand.is_zero() || !figure.requested.is_zero());
-    if used {
+    if used || returns::are_awaited(tx.tables(), item.id) {
         return Err(Refusal::business(format!(
             "You cannot delete variant {} because it has open entries.",
             variant.code

@@ -3,6 +3,7 @@
 mod catalogue;
 mod environment;
 mod partners;
+mod returns;
 mod sales;
 mod stock;
 mod transfers;
@@ -81,6 +82,28 @@ const ACTS: &[(&str, &str)] = &[
         "channel, reservationNumber, line, quantity: sets what is on hand",
     ),
     (
+        "return-orders",
+        "channel?, orderNumber?, state?: goods that customers send back, refused ones only by their state",
+    ),
+    (
+        "receive-return",
+        "channel, returnNumber, lines?: [{line, quantity}]: what came back, everything when left out",
+    ),
+    (
+        "inspect-return",
+        "channel, returnNumber, disposition?: restock, scrap or repair, lines?: [{line, quantity, disposition?}]",
+    ),
+    (
+        "credit-return",
+        "channel, returnNumber, lines?: [{line, quantity}]: of what was received",
+    ),
+    ("cancel-return", "channel, returnNumber"),
+    (
+        "set-return-reason",
+        "code, description, translations?: {DEU: text}",
+    ),
+    ("delete-return-reason", "code"),
+    (
         "create-customer",
         "number?, address, email?, priceGroup?, …",
     ),
@@ -104,6 +127,10 @@ const ACTS: &[(&str, &str)] = &[
     (
         "credit",
         "invoice | channel, orderNumber; lines?, reason?, restock?",
+    ),
+    (
+        "post-credit-memo",
+        "number: a draft that was written by hand or over the standard API",
     ),
     ("cancel", "order | channel, orderNumber; lines?, reason?"),
     (
@@ -159,6 +186,7 @@ pub(crate) async fn act(world: &Arc<World>, name: &str, body: Value) -> Result<V
         "stock" => return stock::look(world, parse(body)?),
         "transfer-requests" => return Ok(transfers::open(world, &parse(body)?)),
         "count-requests" => return Ok(transfers::to_count(world, &parse(body)?)),
+        "return-orders" => return Ok(returns::list(world, &parse(body)?)),
         "backup" | "restore" | "copy-environment" | "forget-changes" => {
             return environment::act(world, name);
         }
@@ -198,6 +226,12 @@ fn apply(tx: &mut Transaction<'_>, name: &str, body: Value) -> Result<Value, Ref
         "cancel-transfer" => transfers::cancel(tx, &parse(body)?),
         "return-transfer" => transfers::give_back(tx, &parse(body)?),
         "answer-count" => transfers::count(tx, &parse(body)?),
+        "receive-return" => returns::receive(tx, &parse(body)?),
+        "inspect-return" => returns::inspect(tx, &parse(body)?),
+        "credit-return" => returns::credit(tx, &parse(body)?),
+        "cancel-return" => returns::cancel(tx, &parse(body)?),
+        "set-return-reason" => Ok(returns::set_reason(tx, &parse(body)?)),
+        "delete-return-reason" => returns::delete_reason(tx, &parse(body)?),
         "create-customer" => partners::create(tx, &parse(body)?),
         "change-customer" => partners::change(tx, parse(body)?),
         "rename-customer" => partners::rename(tx, &parse(body)?),
@@ -208,6 +242,7 @@ fn apply(tx: &mut Transaction<'_>, name: &str, body: Value) -> Result<Value, Ref
         "ship" => sales::ship(tx, &parse(body)?),
         "invoice" => sales::invoice(tx, &parse(body)?),
         "credit" => sales::credit(tx, &parse(body)?),
+        "post-credit-memo" => sales::post_credit_memo(tx, &parse(body)?),
         "cancel" => sales::cancel(tx, &parse(body)?),
         _ => Err(Refusal::no_such_segment(name)),
     }

@@ -8,12 +8,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::Numbered;
 use crate::database::{Document, DocumentKind, LineKind, Tables, Transaction, buffer_key};
 use crate::numbers::{number, wire};
 use crate::refusal::Refusal;
 use crate::sales::posting::{self, Parcel, Quantities};
 use crate::sales::status::{self, Kind, Told};
-use crate::sales::{amounts, documents as orders};
+use crate::sales::{amounts, documents as orders, drafts};
 use crate::simulator::World;
 
 /// Which document, by its own number or by the shop's order.
@@ -220,6 +221,18 @@ pub(super) fn credit(tx: &mut Transaction<'_>, posting: &Posting) -> Result<Valu
     Ok(
         json!({ "invoice": invoice.number, "creditMemo": memo.number, "gross": number(totals.gross()) }),
     )
+}
+
+pub(super) fn post_credit_memo(
+    tx: &mut Transaction<'_>,
+    draft: &Numbered,
+) -> Result<Value, Refusal> {
+    let key = format!("{:?}/{}", DocumentKind::CreditMemo, draft.number);
+    let draft = tx.tables().documents.by_key(&key).cloned();
+    let draft = draft.ok_or_else(|| Refusal::no_such_record("Sales Header", &key))?;
+    let id = drafts::post(tx, &draft)?;
+    let posted = tx.get::<Document>(id);
+    Ok(json!({ "creditMemo": posted.map(|posted| posted.number.clone()) }))
 }
 
 pub(super) fn cancel(tx: &mut Transaction<'_>, posting: &Posting) -> Result<Value, Refusal> {

@@ -320,7 +320,7 @@ pub(super) fn known_item<'a>(
     Ok((item, Some(known)))
 }
 
-fn about(place: i64, code: &str, text: String) -> Refused {
+pub(super) fn about(place: i64, code: &str, text: String) -> Refused {
     Refused {
         code: code.to_owned(),
         text: format!("{text} (line {place})."),

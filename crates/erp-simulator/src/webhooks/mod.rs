@@ -107,7 +107,9 @@ fn set_of(row: &AnyRow) -> Option<&'static str> {
         | AnyRow::Picture(_)
         | AnyRow::TransferRequest(_)
         | AnyRow::TransferStatus(_)
-        | AnyRow::CountRequest(_) => None,
+        | AnyRow::CountRequest(_)
+        | AnyRow::ReturnOrder(_)
+        | AnyRow::ReturnStatus(_) => None,
     }
 }
 

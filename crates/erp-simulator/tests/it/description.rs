@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::returns::goods;
 use crate::rig::{Rig, order};
 
 /// Property names of each schema, and those that must be there.
@@ -65,9 +66,13 @@ fn check(schemas: &BTreeMap<String, Schema>, name: &str, record: &Value) {
         );
     }
     for property in record.keys().filter(|property| !property.starts_with('@')) {
-        let described = schema.properties.contains(property)
-            || (name == "BufferedOrder"
-                && schemas["NewBufferedOrder"].properties.contains(property));
+        let sent = match name {
+            "BufferedOrder" => "NewBufferedOrder",
+            "ReturnOrder" => "NewReturnOrder",
+            _ => name,
+        };
+        let described =
+            schema.properties.contains(property) || schemas[sent].properties.contains(property);
         assert!(described, "{name}.{property} is not described");
     }
 }
@@ -95,7 +100,24 @@ async fn every_answer_of_the_companion_is_as_its_description_says() {
         "locationCode": "STORE-B", "itemNumber": "1000" });
     let (_, request) = rig.post(&rig.companion("countRequests"), &wanted).await;
     check(&schemas, "CountRequest", &request);
+    let (_, back) = rig
+        .post(&rig.companion("returnOrders?$expand=lines"), &goods("T-1"))
+        .await;
+    check(&schemas, "ReturnOrder", &back);
+    check(&schemas, "ReturnOrderLine", &back["lines"][0]);
+    let (_, reasons) = rig
+        .get(&rig.companion("returnReasons?$expand=translations"))
+        .await;
+    let reason = &reasons["value"][0];
+    check(&schemas, "ReturnReason", reason);
+    check(
+        &schemas,
+        "ReturnReasonTranslation",
+        &reason["translations"][0],
+    );
     for (set, name) in [
+        ("returnOrders", "ReturnOrder"),
+        ("returnReasons", "ReturnReason"),
         ("storeLocations", "StoreLocation"),
         ("transferRequests", "TransferRequest"),
         ("countRequests", "CountRequest"),
@@ -131,6 +153,13 @@ async fn every_answer_of_the_companion_is_as_its_description_says() {
         "TransferRequestLine",
         &window["entries"][0]["lines"][0],
     );
+    let (_, window) = rig
+        .get(&rig.companion("returnStatusWindows(0)?$expand=entries($expand=lines)"))
+        .await;
+    check(&schemas, "ReturnStatusWindow", &window);
+    let entry = &window["entries"][0];
+    check(&schemas, "ReturnStatusEntry", entry);
+    check(&schemas, "ReturnOrderLine", &entry["lines"][0]);
     let key = json!({ "figures": [{ "itemNumber": "1000" }] });
     let (_, lookup) = rig
         .post(&rig.companion("stockLookups?$expand=figures"), &key)

@@ -11,6 +11,8 @@ mod limits;
 mod odata;
 mod promises;
 mod reservations;
+mod return_trouble;
+mod returns;
 mod rig;
 mod rules;
 mod standard;

@@ -2,11 +2,12 @@
 
 use millrace_values::Currency;
 use serde::Deserialize;
+use url::Url;
 use uuid::Uuid;
 
 use super::governor::Priority;
 use super::http::Http;
-use super::odata::Rows;
+use super::odata::{Query, Rows};
 use super::problem::Failure;
 use super::settings::Level;
 use crate::{Capabilities, ErpError};
@@ -16,6 +17,8 @@ use crate::{Capabilities, ErpError};
 pub(crate) struct Tenant {
     pub company: Uuid,
     pub companion: Option<Companion>,
+    /// Without the companion: Microsoft's own page of return reasons can be read.
+    pub return_reasons: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -27,6 +30,9 @@ pub(crate) struct Companion {
 
 /// Stores, transfer requests with their feed, requests to count.
 pub(crate) const TRANSFERS: &str = "transferRequests";
+/// Return orders with their feed.
+pub(crate) const RETURNS: &str = "returnOrders";
+pub(crate) const RETURN_REASONS: &str = "returnReasons";
 
 impl Companion {
     pub fn has(&self, name: &str) -> bool {
@@ -82,7 +88,37 @@ pub(crate) async fn discover(
             retry_after: None,
         });
     }
-    Ok(Tenant { company, companion })
+    let return_reasons = companion.is_none() && has_return_reasons(http, company).await?;
+    Ok(Tenant {
+        company,
+        companion,
+        return_reasons,
+    })
+}
+
+/// Of Microsoft's analytics API, which not every tenant has, and not everybody may read.
+pub(crate) fn return_reasons(http: &Http, company: Uuid) -> Url {
+    http.url(&[
+        "api",
+        "microsoft",
+        "analytics",
+        "v1.0",
+        &format!("companies({company})"),
+        "returnReasonCodes",
+    ])
+}
+
+async fn has_return_reasons(http: &Http, company: Uuid) -> Result<bool, ErpError> {
+    let url = Query::new()
+        .option("$top", "1")
+        .on(return_reasons(http, company));
+    match http.get::<Rows>(url, Priority::Order).await {
+        Ok(_) => Ok(true),
+        Err(Failure::Problem(problem)) if matches!(problem.status, 400 | 401 | 403 | 404 | 405) => {
+            Ok(false)
+        }
+        Err(failure) => Err(failure.into()),
+    }
 }
 
 async fn find_company(http: &Http, wanted: &str) -> Result<Uuid, ErpError> {
@@ -179,6 +215,8 @@ pub(crate) fn capabilities(tenant: &Tenant) -> Capabilities {
             order_buffer: false,
             status_feed: false,
             transfer_requests: false,
+            return_orders: false,
+            return_reasons: tenant.return_reasons,
         };
     };
     let has = |name: &str| companion.has(name);
@@ -192,5 +230,7 @@ pub(crate) fn capabilities(tenant: &Tenant) -> Capabilities {
         order_buffer: has("orderBuffer"),
         status_feed: has("statusFeed"),
         transfer_requests: has(TRANSFERS),
+        return_orders: has(RETURNS),
+        return_reasons: has(RETURN_REASONS),
     }
 }

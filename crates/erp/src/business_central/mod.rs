@@ -38,10 +38,14 @@ use self::discovery::Tenant;
 use self::governor::Governor;
 use self::http::Http;
 use self::standard::StandardLevel;
+use self::standard::doubts::Doubts;
 use self::standard::recent::Recent;
 use self::webhooks::Hints;
 use crate::document::{NewOrder, PlacedOrder};
 use crate::party::{CustomerCreated, NewCustomer};
+use crate::return_order::{
+    NewReturn, PlacedReturn, ReturnKey, ReturnObserved, ReturnReasonObserved,
+};
 use crate::stock::{StockKey, StockObserved};
 use crate::transfer::{
     CountRequest, FoundQuantity, NewTransfer, PlacedCount, PlacedTransfer, StoreObserved,
@@ -69,6 +73,7 @@ pub struct BusinessCentral {
     shared: companion::Shared,
     client_state: String,
     recent: Recent,
+    doubts: Doubts,
     tenant: tokio::sync::Mutex<Option<(Arc<Tenant>, Instant)>>,
     /// What the last discovery found; decides how often a reader looks.
     has_companion: AtomicBool,
@@ -113,6 +118,7 @@ impl BusinessCentral {
             hints: Hints::default(),
             shared: companion::Shared::default(),
             recent: Recent::default(),
+            doubts: Doubts::default(),
             tenant: tokio::sync::Mutex::default(),
             locations: Mutex::default(),
         })
@@ -188,7 +194,10 @@ impl BusinessCentral {
             full_read_every: self.settings.reading.full_read_every,
             local_currency: self.settings.local_currency,
             location: self.settings.default_location.as_ref(),
+            freight_account: self.settings.freight_account.as_deref(),
             recent: &self.recent,
+            doubts: &self.doubts,
+            operation_limit: self.settings.limits.operation_limit,
             newcomer: u64::from_le_bytes(self.ids.bytes()),
             now: Timestamp(self.clock.now()),
         }
@@ -199,9 +208,12 @@ impl BusinessCentral {
         let size = self.settings.reading.page_size;
         match flow {
             Flow::Stock => (size / 2).max(1),
-            Flow::Items | Flow::Prices | Flow::Customers | Flow::Documents | Flow::Transfers => {
-                size
-            }
+            Flow::Items
+            | Flow::Prices
+            | Flow::Customers
+            | Flow::Documents
+            | Flow::Transfers
+            | Flow::Returns => size,
         }
     }
 
@@ -373,5 +385,38 @@ impl Erp for BusinessCentral {
         self.companion_for(&tenant, "ask for counts on the standard level")?
             .request_count(request)
             .await
+    }
+
+    async fn return_reasons(&self) -> Result<Vec<ReturnReasonObserved>, ErpError> {
+        let tenant = self.tenant().await?;
+        match self.companion(&tenant, self.settings.reading.page_size) {
+            Some(level) => level.return_reasons().await,
+            None if tenant.return_reasons => self.standard(&tenant).return_reasons().await,
+            None => Err(ErpError::Unsupported("tell return reasons")),
+        }
+    }
+
+    async fn place_return(&self, goods: &NewReturn) -> Result<PlacedReturn, ErpError> {
+        let tenant = self.tenant().await?;
+        match self.companion(&tenant, self.settings.reading.page_size) {
+            Some(level) => level.place_return(goods).await,
+            None => self.standard(&tenant).place_return(goods).await,
+        }
+    }
+
+    async fn find_return(&self, key: &ReturnKey) -> Result<Option<ReturnObserved>, ErpError> {
+        let tenant = self.tenant().await?;
+        match self.companion(&tenant, self.settings.reading.page_size) {
+            Some(level) => level.find_return(key).await,
+            None => self.standard(&tenant).find_return(key).await,
+        }
+    }
+
+    async fn cancel_return(&self, key: &ReturnKey) -> Result<ReturnObserved, ErpError> {
+        let tenant = self.tenant().await?;
+        match self.companion(&tenant, self.settings.reading.page_size) {
+            Some(level) => level.cancel_return(key).await,
+            None => self.standard(&tenant).cancel_return(key).await,
+        }
     }
 }

@@ -82,6 +82,13 @@ impl Query {
         self.compare(field, "ge", value)
     }
 
+    pub fn begins_with(self, field: &str, text: &str) -> Self {
+        let mut condition = format!("startswith({field},");
+        Value::text(text).write(&mut condition);
+        condition.push(')');
+        self.and(&condition)
+    }
+
     fn compare(self, field: &str, operator: &str, value: &Value) -> Self {
         let mut condition = format!("{field} {operator} ");
         value.write(&mut condition);

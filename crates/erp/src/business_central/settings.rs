@@ -37,6 +37,9 @@ pub struct Settings {
     /// Where stock without a location stands: all of it on a standard tenant, BC's blank location with the companion.
     #[serde(default)]
     pub default_location: Option<LocationCode>,
+    /// The ledger account of freight that is paid back with a return; needed for that on a standard tenant.
+    #[serde(default)]
+    pub freight_account: Option<String>,
     #[serde(default)]
     pub limits: Limits,
     #[serde(default)]

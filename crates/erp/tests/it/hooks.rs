@@ -14,6 +14,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::mirror::{Mirror, assert_equal};
+use crate::standard_returns::write_by_hand;
 use crate::world::{World, adapter, eventually, settings, world_with};
 
 struct Hooked {
@@ -309,8 +310,8 @@ async fn a_standard_tenant_hints_as_far_as_it_can() {
         ..Config::default()
     };
     let hooked = hooked_with(config, Duration::from_secs(3600)).await;
-    eventually("three webhooks are subscribed", async || {
-        subscriptions(&hooked.world.simulator) == 3
+    eventually("four webhooks are subscribed", async || {
+        subscriptions(&hooked.world.simulator) == 4
     })
     .await;
     let mut customers = hooked.erp.hints(Flow::Customers);
@@ -330,6 +331,13 @@ async fn a_standard_tenant_hints_as_far_as_it_can() {
         .await
         .unwrap();
     tokio::time::timeout(Duration::from_secs(10), customers.changed())
+        .await
+        .expect("a hint comes")
+        .unwrap();
+    let mut returns = hooked.erp.hints(Flow::Returns);
+    returns.borrow_and_update();
+    write_by_hand(&hooked.world, &json!({ "customerNumber": number })).await;
+    tokio::time::timeout(Duration::from_secs(10), returns.changed())
         .await
         .expect("a hint comes")
         .unwrap();

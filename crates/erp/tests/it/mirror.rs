@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use millrace_erp::document::DocumentObserved;
+use millrace_erp::return_order::ReturnObserved;
 use millrace_erp::transfer::TransferObserved;
 use millrace_erp::{Cursor, Erp, ErpError, Flow, Observed};
 use millrace_erp_simulator::Simulator;
@@ -39,6 +40,7 @@ pub struct Mirror {
     pub facts: Facts,
     pub documents: Vec<DocumentObserved>,
     pub transfers: Vec<TransferObserved>,
+    pub returns: Vec<ReturnObserved>,
     pub unreadable: Vec<String>,
     cursors: HashMap<Flow, Cursor>,
     pub resyncs: usize,
@@ -190,6 +192,7 @@ impl Mirror {
             }
             Observed::Document(document) => self.documents.push(document),
             Observed::Transfer(transfer) => self.transfers.push(transfer),
+            Observed::Return(returned) => self.returns.push(returned),
             Observed::Unreadable { entity, reason, .. } => {
                 self.unreadable.push(format!("{entity}: {reason}"))
             }

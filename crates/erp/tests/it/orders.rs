@@ -26,7 +26,7 @@ fn amount(text: &str) -> Amount {
 }
 
 /// Two pieces of a fresh item at 100 each, with 19 % tax.
-async fn order(world: &World, number: &str) -> NewOrder {
+pub async fn order(world: &World, number: &str) -> NewOrder {
     let taken = world
         .simulator
         .read(|tables| tables.items.by_key("SOLD-1").is_some());

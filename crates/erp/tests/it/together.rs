@@ -252,7 +252,7 @@ async fn settled(world: &World, mirrors: &[(Flow, Arc<Mutex<Mirror>>)]) {
                 Flow::Prices => facts.prices == truth.prices,
                 Flow::Stock => facts.stock == truth.stock,
                 Flow::Customers => facts.customers == truth.customers,
-                Flow::Documents | Flow::Transfers => true,
+                Flow::Documents | Flow::Transfers | Flow::Returns => true,
             };
             if !equal {
                 return false;

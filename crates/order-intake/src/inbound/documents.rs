@@ -51,7 +51,8 @@ impl Sink for Documents {
                 | Observed::Stock(_)
                 | Observed::Customer(_)
                 | Observed::CustomerGone(_)
-                | Observed::Transfer(_) => {}
+                | Observed::Transfer(_)
+                | Observed::Return(_) => {}
             }
         }
         let trace = TraceContext::begin(&self.ids);

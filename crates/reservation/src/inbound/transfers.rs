@@ -65,7 +65,8 @@ impl Sink for Transfers {
                 | Observed::Stock(_)
                 | Observed::Customer(_)
                 | Observed::CustomerGone(_)
-                | Observed::Document(_) => {}
+                | Observed::Document(_)
+                | Observed::Return(_) => {}
             }
         }
         let records = by_reservation

@@ -287,7 +287,8 @@ impl FigureReader {
                 | Observed::Customer(_)
                 | Observed::CustomerGone(_)
                 | Observed::Document(_)
-                | Observed::Transfer(_) => {}
+                | Observed::Transfer(_)
+                | Observed::Return(_) => {}
             }
         }
         // Waits for the disk: we remember the cursor, and would go on from it when the server had forgotten these figures.

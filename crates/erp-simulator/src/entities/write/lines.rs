@@ -7,7 +7,7 @@ use super::{Wanted, documents, unknown};
 use crate::database::{Document, DocumentKind, DocumentLine, Item, LineKind, Transaction};
 use crate::numbers::{cents, unit_amount};
 use crate::refusal::Refusal;
-use crate::sales::documents::{ItemLine, item_line};
+use crate::sales::documents::{ItemLine, item_line, tax_percent};
 
 pub(super) fn create(
     tx: &mut Transaction<'_>,
@@ -139,11 +139,21 @@ pub(super) fn new_line(
                 .unwrap_or_default()
                 .to_owned(),
             unit_quantity: Decimal::ONE,
+            tax_percent: account_tax(tx, document, kind),
             ..DocumentLine::default()
         },
     };
     apply(tx, &mut line, wanted)?;
     Ok(line)
+}
+
+/// The pretend company's ledger accounts are all of the full rate.
+fn account_tax(tx: &Transaction<'_>, document: &Document, kind: LineKind) -> Decimal {
+    let customer = tx.tables().customers.get(document.customer);
+    customer
+        .filter(|_| kind == LineKind::Account)
+        .and_then(|customer| tax_percent(tx.tables(), &customer.tax_group, "NORMAL"))
+        .unwrap_or_default()
 }
 
 fn item_of(tx: &Transaction<'_>, wanted: &Wanted) -> Result<Option<std::sync::Arc<Item>>, Refusal> {

@@ -22,7 +22,9 @@ pub(super) fn page_of(flow: Flow) -> &'static str {
     match flow {
         Flow::Items => "itemVariants",
         Flow::Prices => "priceLines",
-        Flow::Stock | Flow::Customers | Flow::Documents | Flow::Transfers => "stockFigures",
+        Flow::Stock | Flow::Customers | Flow::Documents | Flow::Transfers | Flow::Returns => {
+            "stockFigures"
+        }
     }
 }
 
@@ -38,7 +40,7 @@ impl Belongings {
         match flow {
             Flow::Items => Self::Variants(Own::read(raws, |row: &VariantRow| row.item_id)),
             Flow::Prices => Self::Prices(Own::read(raws, |row: &PriceRow| row.item_id)),
-            Flow::Stock | Flow::Customers | Flow::Documents | Flow::Transfers => {
+            Flow::Stock | Flow::Customers | Flow::Documents | Flow::Transfers | Flow::Returns => {
                 Self::Figures(Own::read(raws, |row: &FigureRow| row.item_id))
             }
         }
@@ -169,7 +171,7 @@ impl CompanionLevel<'_> {
                     .boundary
                     .and_then(|boundary| u64::try_from(boundary).ok()),
             })),
-            Flow::Customers | Flow::Documents | Flow::Transfers => None,
+            Flow::Customers | Flow::Documents | Flow::Transfers | Flow::Returns => None,
         }
     }
 }

@@ -6,6 +6,9 @@ mod items;
 pub(super) mod mapping;
 mod orders;
 mod queue;
+mod return_mapping;
+mod return_rows;
+mod returns;
 mod rows;
 mod shelf;
 mod stock_now;
@@ -83,6 +86,7 @@ impl CompanionLevel<'_> {
             At::Queue { after } => match flow {
                 Flow::Documents => self.status(&place, *after).await,
                 Flow::Transfers => self.transfer_status(&place, *after).await,
+                Flow::Returns => self.return_status(&place, *after).await,
                 Flow::Items | Flow::Prices | Flow::Stock | Flow::Customers => {
                     self.queue(flow, &place, *after).await
                 }
@@ -94,7 +98,7 @@ impl CompanionLevel<'_> {
     async fn begin(&self, flow: Flow) -> Result<Page, ErpError> {
         let info = discovery::info(self.http, self.company).await?;
         let at = match flow {
-            Flow::Documents | Flow::Transfers => At::Queue {
+            Flow::Documents | Flow::Transfers | Flow::Returns => At::Queue {
                 after: info.oldest_cursor,
             },
             Flow::Items | Flow::Prices | Flow::Stock | Flow::Customers => At::Full {
@@ -111,6 +115,7 @@ impl CompanionLevel<'_> {
         match flow {
             Flow::Documents => self.status(&place, info.oldest_cursor).await,
             Flow::Transfers => self.transfer_status(&place, info.oldest_cursor).await,
+            Flow::Returns => self.return_status(&place, info.oldest_cursor).await,
             Flow::Items | Flow::Prices | Flow::Stock | Flow::Customers => {
                 self.full(flow, &place, info.boundary, None).await
             }
@@ -137,7 +142,12 @@ impl CompanionLevel<'_> {
                 .into_iter()
                 .map(observe_customer)
                 .collect(),
-            Flow::Items | Flow::Prices | Flow::Stock | Flow::Documents | Flow::Transfers => {
+            Flow::Items
+            | Flow::Prices
+            | Flow::Stock
+            | Flow::Documents
+            | Flow::Transfers
+            | Flow::Returns => {
                 let items = rows("item", "systemId", raws);
                 let belongings = self.belongings(&reader, flow, &items).await?;
                 self.observe(flow, items, belongings, &Touched::default())
@@ -219,7 +229,7 @@ impl CompanionLevel<'_> {
         let page = match flow {
             Flow::Items => "items",
             Flow::Customers => "customers",
-            Flow::Prices | Flow::Stock | Flow::Documents | Flow::Transfers => {
+            Flow::Prices | Flow::Stock | Flow::Documents | Flow::Transfers | Flow::Returns => {
                 return Err(ErpError::Unsupported("list the ids of this flow"));
             }
         };

@@ -15,7 +15,7 @@ use crate::master::{CustomerObserved, ItemObserved, PriceLine, PricesObserved, V
 use crate::party::Address;
 use crate::stock::{Figure, StockObserved};
 
-fn misfit(error: impl Display) -> Misfit {
+pub(super) fn misfit(error: impl Display) -> Misfit {
     error.to_string()
 }
 

@@ -2,15 +2,18 @@
 //! and eventually complete: a stamp is set when a row is written, not when it is committed, so every poll reaches back
 //! further than the longest posting; deletions of what nobody polled lately come out of the comparison of ids alone, which
 //! the reader makes; and rows that are rolled back may show for one cycle.
-//! Orders and customers are not written on this level.
+//! Orders and customers are not written on this level; a return becomes the draft of a credit memo.
 //! Stock is what is on hand, nothing deducted ([`crate::Capabilities::stock_allocated`] says so). What sales orders bind
 //! cannot be read here: Microsoft lists the lines of one order only, so a figure would need every open order; a line is in
 //! its sales unit, and API v2.0 tells no item's factor to the base unit; and an order moves the stamp of no item, so
 //! a figure would stay wrong until the next full read.
 
+mod credit_memo;
+pub(crate) mod doubts;
 mod mapping;
 pub(crate) mod recent;
 mod records;
+mod returns;
 mod rows;
 
 use std::collections::HashMap;
@@ -22,6 +25,7 @@ use serde_json::value::RawValue;
 use url::Url;
 use uuid::Uuid;
 
+use self::doubts::Doubts;
 use self::recent::{Recent, Row, Stand};
 use super::collection::{Reader, id_of};
 use super::cursor::{At, Place, Poll, UnderWay, resync};
@@ -31,6 +35,7 @@ use super::odata::{Query, Value};
 use crate::{ErpError, Flow, Page};
 
 const MODIFIED: &str = "lastModifiedDateTime";
+const MEMOS: &str = "salesCreditMemos";
 
 pub(crate) struct StandardLevel<'a> {
     pub http: &'a Http,
@@ -41,7 +46,12 @@ pub(crate) struct StandardLevel<'a> {
     pub full_read_every: Duration,
     pub local_currency: Option<Currency>,
     pub location: Option<&'a LocationCode>,
+    /// The ledger account of freight that is paid back.
+    pub freight_account: Option<&'a str>,
     pub recent: &'a Recent,
+    pub doubts: &'a Doubts,
+    /// When Business Central has given up on a write that it did not answer.
+    pub operation_limit: Duration,
     /// A number nobody else has, for a reader that begins.
     pub newcomer: u64,
     pub now: Timestamp,
@@ -77,7 +87,36 @@ fn sources(flow: Flow) -> &'static [Source] {
             owner: "id",
             owner_is_id: true,
         }],
+        Flow::Returns => &[Source {
+            page: MEMOS,
+            owner: "id",
+            owner_is_id: true,
+        }],
         Flow::Documents | Flow::Transfers => &[],
+    }
+}
+
+/// The page with the records of a flow.
+fn set(flow: Flow) -> &'static str {
+    match flow {
+        Flow::Customers => "customers",
+        Flow::Returns => MEMOS,
+        Flow::Items | Flow::Prices | Flow::Stock | Flow::Documents | Flow::Transfers => "items",
+    }
+}
+
+/// What is asked of it: of the credit memos only ours, with their lines.
+fn what(flow: Flow) -> Query {
+    match flow {
+        Flow::Returns => Query::new()
+            .begins_with("externalDocumentNumber", credit_memo::MARK)
+            .expand("salesCreditMemoLines"),
+        Flow::Items
+        | Flow::Prices
+        | Flow::Stock
+        | Flow::Customers
+        | Flow::Documents
+        | Flow::Transfers => Query::new(),
     }
 }
 
@@ -178,14 +217,10 @@ impl StandardLevel<'_> {
         step: u64,
         next: Option<&str>,
     ) -> Result<Page, ErpError> {
-        let page = if flow == Flow::Customers {
-            "customers"
-        } else {
-            "items"
-        };
+        let page = set(flow);
         let (rows, answer) = self
             .reader(Priority::Bulk)
-            .page_at(self.url(page), next)
+            .page_at(what(flow).on(self.url(page)), next)
             .await?;
         let read_at = answer.date.map_or(self.now, Timestamp);
         let began = began.unwrap_or(read_at);
@@ -256,7 +291,12 @@ impl StandardLevel<'_> {
             return Err(resync("the cursor names a page that is not polled"));
         };
         let bound = self.bound(poll.since);
-        let start = Query::new()
+        let query = if source.page == set(flow) {
+            what(flow)
+        } else {
+            Query::new()
+        };
+        let start = query
             .at_least(MODIFIED, &Value::Moment(bound))
             .order_by(MODIFIED)
             .on(self.url(source.page));
@@ -294,7 +334,9 @@ impl StandardLevel<'_> {
         }
         let direct = matches!(
             (flow, source.page),
-            (Flow::Items | Flow::Prices, "items") | (Flow::Customers, "customers")
+            (Flow::Items | Flow::Prices, "items")
+                | (Flow::Customers, "customers")
+                | (Flow::Returns, MEMOS)
         );
         let mut observations = if direct {
             self.observe(flow, &news, read_at, Priority::Follow).await?
@@ -370,7 +412,7 @@ impl StandardLevel<'_> {
         let page = match flow {
             Flow::Items => "items",
             Flow::Customers => "customers",
-            Flow::Prices | Flow::Stock | Flow::Documents | Flow::Transfers => {
+            Flow::Prices | Flow::Stock | Flow::Documents | Flow::Transfers | Flow::Returns => {
                 return Err(ErpError::Unsupported("list the ids of this flow"));
             }
         };

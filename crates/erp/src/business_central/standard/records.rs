@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::rows::{CodeRow, CustomerRow, ItemRow, VariantRow};
-use super::{StandardLevel, mapping};
+use super::rows::{CodeRow, CreditMemoRow, CustomerRow, ItemRow, VariantRow};
+use super::{StandardLevel, credit_memo, mapping, set, what};
 use crate::business_central::collection::{guids, id_of, row};
 use crate::business_central::companion::mapping::Misfit;
 use crate::business_central::governor::Priority;
@@ -29,15 +29,10 @@ impl StandardLevel<'_> {
         if owners.is_empty() {
             return Ok(Vec::new());
         }
-        let page = if flow == Flow::Customers {
-            "customers"
-        } else {
-            "items"
-        };
         let field = if flow == Flow::Stock { "number" } else { "id" };
         let reader = self.reader(Priority::Follow);
         let rows = reader
-            .of_keys(&self.url(page), field, owners, &Query::new())
+            .of_keys(&self.url(set(flow)), field, owners, &what(flow))
             .await?;
         let found: HashSet<Uuid> = rows.iter().filter_map(|raw| id_of("id", raw)).collect();
         let mut observations = self
@@ -63,7 +58,7 @@ impl StandardLevel<'_> {
                 lines: Vec::new(),
                 modified_at: self.now,
             })),
-            Flow::Stock | Flow::Documents | Flow::Transfers => None,
+            Flow::Stock | Flow::Documents | Flow::Transfers | Flow::Returns => None,
         }
     }
 
@@ -104,6 +99,7 @@ impl StandardLevel<'_> {
                     |item: ItemRow| mapping::stock(&item, location, as_of).map(Observed::Stock);
                 Ok(raws.iter().map(|raw| observe("stock", raw, read)).collect())
             }
+            Flow::Returns => Ok(raws.iter().filter_map(|raw| credit(raw)).collect()),
             Flow::Customers | Flow::Documents | Flow::Transfers => {
                 let codes = self.codes(priority).await?;
                 let read = |customer: CustomerRow| {
@@ -162,6 +158,23 @@ impl StandardLevel<'_> {
         }
         Ok(codes)
     }
+}
+
+/// A credit memo that is ours.
+fn credit(raw: &RawValue) -> Option<Observed> {
+    let memo: CreditMemoRow = match row("credit memo", "id", raw) {
+        Ok(memo) => memo,
+        Err(unreadable) => return Some(unreadable.into()),
+    };
+    let key = credit_memo::key(&memo)?;
+    Some(credit_memo::observed(&memo, key).map_or_else(
+        |reason| Observed::Unreadable {
+            entity: "credit memo",
+            system_id: id_of("id", raw).map(SystemId),
+            reason,
+        },
+        Observed::Return,
+    ))
 }
 
 fn observe<T: DeserializeOwned>(

@@ -1,6 +1,7 @@
 //! Microsoft's API v2.0, as far as it is read here.
 
-use serde::Deserialize;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::business_central::odata::Exact;
@@ -62,4 +63,91 @@ pub(crate) struct CustomerRow {
 pub(crate) struct CodeRow {
     pub id: Uuid,
     pub code: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReasonRow {
+    pub reason_code: String,
+    pub reason_description: String,
+}
+
+/// What a line of a credit memo names by id.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ItemUnitRow {
+    pub id: Uuid,
+    pub number: String,
+    pub base_unit_of_measure_code: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NewCreditMemoRow {
+    pub external_document_number: String,
+    pub credit_memo_date: Date,
+    pub customer_number: String,
+    pub currency_code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer_return_reason_id: Option<Uuid>,
+    pub sales_credit_memo_lines: Vec<NewCreditMemoLineRow>,
+}
+
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NewCreditMemoLineRow {
+    pub line_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line_object_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item_variant_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit_of_measure_code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<Exact>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit_price: Option<Exact>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discount_amount: Option<Exact>,
+}
+
+impl NewCreditMemoLineRow {
+    pub fn text(text: String) -> Self {
+        Self {
+            line_type: "Comment",
+            description: Some(text),
+            ..Self::default()
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CreditMemoRow {
+    pub id: Uuid,
+    pub number: String,
+    pub external_document_number: String,
+    pub currency_code: String,
+    pub prices_include_tax: bool,
+    pub total_amount_excluding_tax: Exact,
+    pub total_tax_amount: Exact,
+    pub total_amount_including_tax: Exact,
+    pub status: String,
+    pub last_modified_date_time: String,
+    #[serde(default)]
+    pub sales_credit_memo_lines: Vec<CreditMemoLineRow>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CreditMemoLineRow {
+    pub sequence: i64,
+    pub line_type: String,
+    pub description: String,
+    pub unit_of_measure_code: String,
+    pub quantity: Exact,
 }

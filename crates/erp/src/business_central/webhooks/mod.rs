@@ -18,13 +18,14 @@ use crate::Flow;
 pub use self::receiver::{Receiver, receiver};
 pub(crate) use self::subscriptions::client_state;
 
-const FLOWS: [Flow; 6] = [
+const FLOWS: [Flow; 7] = [
     Flow::Items,
     Flow::Prices,
     Flow::Stock,
     Flow::Customers,
     Flow::Documents,
     Flow::Transfers,
+    Flow::Returns,
 ];
 
 /// One counter per flow; it moves when something hints that the flow has news.
@@ -87,7 +88,8 @@ pub(crate) fn flows_of(resource: &str) -> &'static [Flow] {
         "changeEntries" => &FLOWS,
         "items" => &[Flow::Items, Flow::Prices, Flow::Stock],
         "customers" => &[Flow::Customers],
-        "salesOrders" | "salesInvoices" | "salesCreditMemos" => &[Flow::Documents, Flow::Stock],
+        "salesOrders" | "salesInvoices" => &[Flow::Documents, Flow::Stock],
+        "salesCreditMemos" => &[Flow::Documents, Flow::Returns, Flow::Stock],
         _ => &[],
     }
 }

@@ -199,7 +199,7 @@ fn wanted(company: Uuid, companion: bool) -> Vec<Wanted> {
             resource,
         }];
     }
-    ["items", "customers", "salesOrders"]
+    ["items", "customers", "salesOrders", "salesCreditMemos"]
         .into_iter()
         .map(|set| Wanted {
             api: &["api", "v2.0"],
