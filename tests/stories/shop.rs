@@ -26,6 +26,12 @@ pub type Connection = InterceptedService<Channel, Bearer>;
 #[derive(Clone)]
 pub struct Bearer(MetadataValue<Ascii>);
 
+impl Bearer {
+    pub fn of(token: &str) -> Self {
+        Self(format!("Bearer {token}").parse().unwrap())
+    }
+}
+
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         request
@@ -50,7 +56,7 @@ impl Shop {
             let channel = Endpoint::from_shared(address(service))
                 .unwrap()
                 .connect_lazy();
-            InterceptedService::new(channel, Bearer(format!("Bearer {token}").parse().unwrap()))
+            InterceptedService::new(channel, Bearer::of(token))
         };
         Self {
             catalog: CatalogServiceClient::new(connect("catalog-sync")),

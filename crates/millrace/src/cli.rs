@@ -88,6 +88,9 @@ pub enum Command {
     /// Shop orders: show, list, mend, retry, drop.
     #[command(subcommand)]
     Order(client::order::OrderCommand),
+    /// Goods held for customers in stores: show, list, pick list, post, pick up, cancel.
+    #[command(subcommand)]
+    Reservation(client::reservation::ReservationCommand),
     /// Goods that come back: submit, show, list, mend, retry, refuse, receive, cancel.
     #[command(subcommand)]
     Return(client::returns::ReturnCommand),

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
             Command::Migrate(args) => commands::migrate(&args, &cli.settings).await,
             Command::Config(action) => commands::config(&action, &cli.settings),
             Command::Order(command) => client::order::run(command, &cli.server).await,
+            Command::Reservation(command) => client::reservation::run(command, &cli.server).await,
             Command::Return(command) => client::returns::run(command, &cli.server).await,
             Command::Stock(command) => client::stock::run(command, &cli.server).await,
             Command::Feed(command) => client::feed::run(command, &cli.server).await,

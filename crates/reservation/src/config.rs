@@ -1,5 +1,6 @@
 //! Settings of this service.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use millrace_values::{ChannelCode, Channels, LocationCode, Quantity};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::domain::{Limits, OpeningHours, Store};
+use crate::domain::{Limits, OpeningHours, Reservation, Store};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -19,9 +20,12 @@ pub struct Config {
     /// How often goods that nobody fetched are looked for.
     #[serde(with = "humantime_serde")]
     pub look_every: Duration,
-    /// How long another process waits before it takes over looking for them.
+    /// How long another process waits before it takes over looking for them, and what is carried to the ERP.
     #[serde(with = "humantime_serde")]
     pub takeover_after: Duration,
+    /// How long a store must have less than is reserved there before the shops are told.
+    #[serde(with = "humantime_serde")]
+    pub short_after: Duration,
 }
 
 impl Default for Config {
@@ -30,6 +34,7 @@ impl Default for Config {
             stores: Vec::new(),
             look_every: Duration::from_secs(60),
             takeover_after: Duration::from_secs(15),
+            short_after: Duration::from_secs(10),
         }
     }
 }
@@ -42,6 +47,9 @@ pub struct StoreSettings {
     pub location: LocationCode,
     /// Shops whose customers may reserve here; all of one company.
     pub channels: BTreeSet<ChannelCode>,
+    /// Where it puts aside what is reserved, by the ERP's code of that location; absent: as the ERP says.
+    #[serde(default)]
+    pub reservation_warehouse: Option<LocationCode>,
     /// IANA name, e.g. "Europe/Berlin".
     pub time_zone: String,
     /// Weekdays, e.g. ["monday", "tuesday"]; Monday to Saturday when absent.
@@ -161,8 +169,19 @@ impl Stores {
             .filter(|store| store.channels.contains(channel))
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Store> {
-        self.0.values()
+    /// The store at this location.
+    #[must_use]
+    pub fn at(&self, location: &LocationCode) -> Option<&Store> {
+        self.0.get(location)
+    }
+
+    /// The store of a reservation; one that has left the settings ends what it has begun.
+    #[must_use]
+    pub fn of_reservation(&self, reservation: &Reservation) -> Cow<'_, Store> {
+        match self.at(&reservation.store) {
+            Some(store) => Cow::Borrowed(store),
+            None => Cow::Owned(Store::given_up(&reservation.store, &reservation.erp)),
+        }
     }
 }
 
@@ -202,6 +221,7 @@ fn store(settings: &StoreSettings, channels: &Channels) -> Result<Store, StoresE
         location: location(),
         erp: erp.clone(),
         channels: settings.channels.clone(),
+        reservation_warehouse: settings.reservation_warehouse.clone(),
         hours: OpeningHours {
             time_zone,
             open_on,

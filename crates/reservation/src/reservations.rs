@@ -10,8 +10,8 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::domain::shelf::{Move, NotThere};
-use crate::domain::{Command, Event, Rejection, Requested, State, StoreReservation, Taken};
-use crate::shelves::{Change, ChangeError, Shelves};
+use crate::domain::{Command, Event, Moving, Rejection, Requested, State, StoreReservation, Taken};
+use crate::shelves::{Change, ChangeError, Shelves, Wanted};
 use crate::wire;
 
 const PAGE: usize = 200;
@@ -152,22 +152,20 @@ impl Reservations {
     ) -> Result<Option<Taken>, ReservationError> {
         let reservation = &requested.reservation;
         let stream = reservation.stream();
-        let moves: Vec<(u32, Move)> = requested
-            .lines
-            .iter()
-            .map(|line| {
-                let shelf = reservation.shelf(line);
-                let quantity = line.requested;
-                (line.line, Move { shelf, quantity })
-            })
-            .collect();
-        let asked = reservation
-            .lines
-            .iter()
-            .map(|line| {
-                crate::read_model::asked(&reservation.erp, &line.item, line.variant.as_ref())
-            })
-            .collect();
+        let lines = reservation.lines.iter().zip(&requested.lines);
+        let moves = lines.map(|(line, status)| Wanted {
+            moving: Moving {
+                line: line.number,
+                shelf: reservation.shelf(status),
+                moved: Move::Take(status.requested),
+            },
+            asked: Some(crate::read_model::asked(
+                &reservation.erp,
+                &line.item,
+                line.variant.as_ref(),
+            )),
+        });
+        let moves = moves.collect();
         let story = Story {
             correlation_id: self.id(),
             traceparent: actor.traceparent.clone(),
@@ -185,7 +183,6 @@ impl Reservations {
             stream,
             version: 0,
             moves,
-            asked,
         };
         match self.shelves.change(change).await {
             Ok(()) => Ok(Some(*taken)),
@@ -213,26 +210,31 @@ impl Reservations {
             let state = State(Some(Box::new(taken.clone())));
             let events = StoreReservation::decide(&state, command.clone())
                 .map_err(ReservationError::Rejected)?;
-            let Some(last) = events.last() else {
+            if events.is_empty() {
                 return Ok(taken);
-            };
-            let moves = taken.moves_to(last.lines());
-            let events_of = self.wrapped(stream, &taken, &events, &story, Some(story.last), actor);
+            }
+            let now = Timestamp(self.clock.now());
+            let mut after = taken.clone();
+            let mut moves = Vec::new();
+            for event in &events {
+                moves.extend(after.moves(event, now));
+                let folded = StoreReservation::evolve(State(Some(Box::new(after))), event);
+                after = *folded.0.ok_or(ReservationError::Conflict)?;
+            }
             let change = Change {
                 stream: stream.to_owned(),
                 version,
-                events: events_of,
-                moves: moves.into_iter().map(|moved| (0, moved)).collect(),
-                asked: Vec::new(),
+                events: self.wrapped(stream, &taken, &events, &story, Some(story.last), actor),
+                moves: moves
+                    .into_iter()
+                    .map(|moving| Wanted {
+                        moving,
+                        asked: None,
+                    })
+                    .collect(),
             };
             match self.shelves.change(change).await {
-                Ok(()) => {
-                    let after = events.iter().fold(state, StoreReservation::evolve);
-                    return after
-                        .0
-                        .map(|after| *after)
-                        .ok_or(ReservationError::Conflict);
-                }
+                Ok(()) => return Ok(after),
                 Err(ChangeError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -262,7 +264,11 @@ impl Reservations {
                 Event::Requested {
                     at: Timestamp(at), ..
                 } => *at,
+                Event::Placed { transfer, .. } | Event::Settled { transfer, .. } => {
+                    transfer.changed_at.0
+                }
                 Event::Posted { .. }
+                | Event::Short { .. }
                 | Event::Reminded { .. }
                 | Event::PickedUp { .. }
                 | Event::Cancelled { .. }
@@ -302,4 +308,10 @@ impl From<ChangeError> for ReservationError {
             ChangeError::Store(error) => Self::Store(error),
         }
     }
+}
+
+/// One reservation that cannot be read says nothing of the others.
+#[must_use]
+pub fn is_its_own(error: &StoreError) -> bool {
+    matches!(error, StoreError::Corrupt { .. })
 }

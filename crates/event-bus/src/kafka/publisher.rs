@@ -31,6 +31,8 @@ const ANSWERS_AT_ALL: Duration = Duration::from_secs(40);
 const IDLE: Duration = Duration::from_millis(50);
 /// … or when it has been open for so long: what is read committed waits for it, and what a failure repeats grows with it.
 const OPEN_AT_MOST: Duration = Duration::from_millis(500);
+/// … or at once, where that many records in it have waited long enough already: what is left of a backlog.
+const ENDS_A_BACKLOG: u64 = 1_000;
 /// While a backlog is sent nobody waits for its newest record, and each commit lets what is under way run dry.
 const OPEN_IN_A_BACKLOG: Duration = Duration::from_secs(2);
 /// How long a stopping relay waits for acknowledgements it already asked for.
@@ -153,6 +155,8 @@ impl Publisher {
         let open = self.open.as_ref()?;
         Some(if backlog {
             open.began + OPEN_IN_A_BACKLOG
+        } else if open.count >= ENDS_A_BACKLOG {
+            open.last
         } else {
             (open.last + IDLE).min(open.began + OPEN_AT_MOST)
         })

@@ -175,12 +175,19 @@ impl Relay {
         let inner = &self.0;
         inner.data.forget();
         let own = vec![checkpoint::wish(&inner.settings, &inner.name)];
+        let creating = topic_admin::create(&inner.settings, inner.inquirer.clone(), own);
+        let relay = self.clone();
+        let starting = blocking(move || {
+            let inner = &relay.0;
+            Publisher::start(&inner.settings, &inner.name, singly)
+        });
         // With Kafka away this takes long, and leaves nothing behind that matters.
-        let created = tokio::select! {
+        let (created, publisher) = tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            created = topic_admin::create(&inner.settings, inner.inquirer.clone(), own) => created?,
+            both = async { tokio::join!(creating, starting) } => both,
         };
-        let (publisher, checkpoint) = self.start(singly, !created.is_empty()).await?;
+        let (created, publisher) = (created?, publisher?);
+        let checkpoint = self.stored(!created.is_empty()).await?;
         let mut run = Run::new(self.clone(), publisher, checkpoint, stop.clone());
         run.look().await?;
         let mut moved = inner.log.moved();
@@ -232,25 +239,19 @@ impl Relay {
         run.commit().await
     }
 
-    async fn start(
-        &self,
-        singly: bool,
-        fresh: bool,
-    ) -> Result<(Publisher, Checkpoint), RelayError> {
+    /// Where to go on; asked once the predecessor is fenced. A topic made a moment ago (`fresh`) says nothing yet.
+    async fn stored(&self, fresh: bool) -> Result<Checkpoint, RelayError> {
         let relay = self.clone();
-        let (publisher, stored) = blocking(move || {
-            let inner = &relay.0;
-            let publisher = Publisher::start(&inner.settings, &inner.name, singly)?;
-            // A topic made a moment ago says nothing yet.
-            let stored = match fresh {
-                true => None,
-                false => {
-                    checkpoint::read(&inner.settings, &inner.name).map_err(PublishError::Kafka)?
-                }
-            };
-            Ok::<_, PublishError>((publisher, stored))
-        })
-        .await?;
+        let stored = match fresh {
+            true => None,
+            false => {
+                blocking(move || {
+                    let inner = &relay.0;
+                    checkpoint::read(&inner.settings, &inner.name).map_err(PublishError::Kafka)
+                })
+                .await?
+            }
+        };
         let inner = &self.0;
         let (log, epoch) = (inner.log.name().to_owned(), inner.log.epoch());
         let beginning = Checkpoint {
@@ -292,7 +293,7 @@ impl Relay {
             inner.name,
             checkpoint.position
         );
-        Ok((publisher, checkpoint))
+        Ok(checkpoint)
     }
 
     /// Whether the log has the event it had when it was published so far.

@@ -5,6 +5,7 @@ pub mod feed;
 pub mod order;
 pub mod parked;
 mod print;
+pub mod reservation;
 pub mod returns;
 pub mod stock;
 #[cfg(test)]

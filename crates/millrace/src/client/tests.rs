@@ -17,7 +17,7 @@ use millrace_contract::values::v1::{Decimal, Money};
 use prost::Message;
 use serde_json::{Value, json};
 
-use super::{feed, order, parked, print, returns, stock};
+use super::{feed, order, parked, print, reservation, returns, stock};
 use crate::cli::{Cli, Command, ServerArgs};
 use crate::exit;
 
@@ -42,6 +42,13 @@ fn what_an_operator_says_is_understood() {
         "order mend order.json",
         "order retry --channel furniture W-1 W-2",
         "order drop W-1 --channel furniture --note twice --dry-run",
+        "reservation show R-1 --channel furniture",
+        "reservation list --channel furniture --store STORE-HH --state picked-up",
+        "reservation pick-list --channel furniture --store STORE-HH",
+        "reservation create reservation.json",
+        "reservation post R-1 --channel furniture --found 1=2 --found 2=0",
+        "reservation pick-up TR000001 --channel furniture --store STORE-HH --customer C00001",
+        "reservation cancel R-1 --channel furniture --note twice --dry-run",
         "return reasons --channel furniture --language de-AT",
         "return submit return.json",
         "return show R-1 --channel furniture -o json",
@@ -118,6 +125,11 @@ fn what_cannot_be_meant_is_refused_by_name() {
             "-1",
         ),
         (
+            "reservation post R-1 --channel c --found 1",
+            ErrorKind::ValueValidation,
+            "1=2",
+        ),
+        (
             "order drop W-1 --channel c",
             ErrorKind::MissingRequiredArgument,
             "--note",
@@ -175,6 +187,7 @@ async fn called(cli: Cli) -> anyhow::Error {
     let ended = match cli.command {
         Command::Parked(command) => parked::run(command, &server).await,
         Command::Order(command) => order::run(command, &server).await,
+        Command::Reservation(command) => reservation::run(command, &server).await,
         Command::Return(command) => returns::run(command, &server).await,
         Command::Stock(command) => stock::run(command, &server).await,
         Command::Feed(command) => feed::run(command, &server).await,
@@ -183,11 +196,12 @@ async fn called(cli: Cli) -> anyhow::Error {
     ended.expect_err("nobody answers")
 }
 
-const CALLS: [&str; 8] = [
+const CALLS: [&str; 9] = [
     "parked list",
     "parked restart --service s --group g --topic t --from here --dry-run",
     "order held",
     "order list --channel furniture",
+    "reservation pick-list --channel furniture --store STORE-HH",
     "return held",
     "return receive R-1 --channel furniture",
     "stock 1000 --channel furniture",

@@ -64,12 +64,16 @@ impl Tour {
         let posted = posted
             .reservation
             .context("an answer without a reservation")?;
+        ensure!(
+            !posted.in_millrace_alone,
+            "the erp does not know of the reservation"
+        );
         let fetched = self.fetch(&posted.document_number).await?;
         ensure!(
             fetched == ReservationState::PickedUp,
             "the reservation is {fetched:?} after it was fetched"
         );
-        for event in ["Requested", "Posted", "PickedUp"] {
+        for event in ["Requested", "Placed", "Posted", "PickedUp", "Settled"] {
             let kind = format!("millrace.reservations.v1.Reservation{event}");
             next(&mut feed, |change: &Change| {
                 let envelope = change.envelope.as_ref()?;
@@ -83,8 +87,8 @@ impl Tour {
                 "{PIECES} × item {ITEM} held in {STORE}, {held} after they came in; a thousand refused"
             ),
             format!(
-                "found, kept until {}, fetched with number {}; the shop's feed told each step",
-                posted.collect_by, posted.document_number
+                "asked for in the ERP, found, posted there as {} and kept until {}; fetched with that number and moved back; the shop's feed told each step",
+                posted.document_number, posted.collect_by
             ),
         ];
         Ok(((), lines))

@@ -193,6 +193,7 @@ impl Foundation {
         Ok(millrace_reservation::Ports {
             database: self.database(ServiceName::Reservation)?,
             bus: self.bus.clone(),
+            erp: Some(self.erp()?),
             sealer: self.sealer(ServiceName::Reservation)?,
             channels: self.channels.clone(),
             clock: self.clock.clone(),

@@ -6,11 +6,26 @@ use millrace_values::{CustomerNumber, Quantity, Timestamp};
 
 use super::event::{CancelReason, Event};
 use super::reservation::{LineStatus, Phase, Reservation, State, Taken};
+use super::transfer::{Observed, TransferState};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     Request(Requested),
-    /// The store has looked. A line that is not in `found` was found whole.
+    /// The ERP has it like this.
+    Observe {
+        observed: Observed,
+        /// Last day on which goods are kept that are put aside now.
+        collect_by: Date,
+    },
+    /// The ERP's business rules say no.
+    RefusedByErp {
+        code: String,
+    },
+    /// So much of each line is no longer in the store; of a line that is not here nothing is missing.
+    Miss {
+        missing: Vec<(u32, Quantity)>,
+    },
+    /// The store has looked, and the ERP has no part in it. A line that is not in `found` was found whole.
     Post {
         found: Vec<(u32, Quantity)>,
         document_number: String,
@@ -54,6 +69,7 @@ pub enum Rejection {
     /// The store said other quantities before.
     PostedBefore,
     NotPosted,
+    PickedUpBefore,
     WrongCustomer,
     UnknownLine(u32),
     /// More was found than was asked for, or less than nothing, or a piece of a piece.
@@ -70,6 +86,15 @@ impl Taken {
             return Ok(());
         }
         Err(Rejection::OtherContent)
+    }
+
+    /// Whether a command would change it.
+    ///
+    /// # Errors
+    /// It would be rejected.
+    pub fn would(&self, command: Command) -> Result<bool, Rejection> {
+        let state = State(Some(Box::new(self.clone())));
+        StoreReservation::decide(&state, command).map(|events| !events.is_empty())
     }
 }
 
@@ -106,6 +131,12 @@ impl Decider for StoreReservation {
             Command::Request(again) => taken
                 .made_again(&again.content_hash, again.same_person)
                 .map(|()| vec![]),
+            Command::Observe {
+                observed,
+                collect_by,
+            } => observe(taken, &observed, collect_by),
+            Command::RefusedByErp { code } => Ok(refused_by_erp(taken, code)),
+            Command::Miss { missing } => Ok(miss(taken, &missing)),
             Command::Post {
                 found,
                 document_number,
@@ -137,6 +168,8 @@ impl Decider for StoreReservation {
                 document_number: None,
                 collect_by: None,
                 reminded: false,
+                transfer: None,
+                told: None,
                 version: 1,
             })));
         }
@@ -146,23 +179,136 @@ impl Decider for StoreReservation {
         taken.version += 1;
         taken.lines = event.lines().to_vec();
         match event {
-            Event::Requested { .. } => {}
+            Event::Requested { .. } | Event::Short { .. } => {}
+            Event::Placed { transfer, .. } => {
+                taken.told = transfer.row_version;
+                taken.transfer = Some(transfer.clone());
+            }
             Event::Posted {
                 document_number,
                 collect_by,
+                transfer,
                 ..
             } => {
                 taken.phase = Phase::Posted;
                 taken.document_number = Some(document_number.clone());
                 taken.collect_by = Some(*collect_by);
+                if let Some(transfer) = transfer {
+                    taken.told = taken.told.or(transfer.row_version);
+                    taken.transfer = Some(transfer.clone());
+                }
             }
             Event::Reminded { .. } => taken.reminded = true,
             Event::PickedUp { .. } => taken.phase = Phase::PickedUp,
             Event::Cancelled { reason, .. } => taken.phase = Phase::Cancelled(*reason),
             Event::Expired { .. } => taken.phase = Phase::Expired,
+            Event::Settled { transfer, .. } => taken.transfer = Some(transfer.clone()),
         }
         State(Some(taken))
     }
+}
+
+/// What the ERP says, whoever did it there. What has ended here stays ended; that the ERP's part ended too is told once.
+fn observe(taken: &Taken, observed: &Observed, collect_by: Date) -> Result<Vec<Event>, Rejection> {
+    let transfer = &observed.transfer;
+    let was_settled = taken.is_settled();
+    let mut events = Vec::new();
+    let mut after = taken.clone();
+    let mut add = |after: &mut Taken, event: Event| {
+        if let State(Some(folded)) =
+            StoreReservation::evolve(State(Some(Box::new(after.clone()))), &event)
+        {
+            *after = *folded;
+        }
+        events.push(event);
+    };
+    let was_posted = matches!(
+        transfer.state,
+        TransferState::Posted | TransferState::Returned
+    );
+    match (after.phase, transfer.state) {
+        // A second one: the ERP had forgotten the first.
+        (Phase::Requested, TransferState::Open) if !after.is_known_as(transfer) => {
+            let lines = after.lines.clone();
+            let transfer = transfer.clone();
+            add(&mut after, Event::Placed { transfer, lines });
+        }
+        (Phase::Requested, TransferState::Cancelled) => {
+            let event = Event::Cancelled {
+                reason: CancelReason::NotFound,
+                note: String::new(),
+                lines: given_back(&after),
+            };
+            add(&mut after, event);
+        }
+        (Phase::Requested, _) if was_posted => {
+            let found = every_line(&after.lines, &observed.found);
+            let event = Event::Posted {
+                // The number of the posting is all that the customer has to name.
+                document_number: transfer
+                    .document_number
+                    .clone()
+                    .unwrap_or_else(|| after.reservation.number.to_string()),
+                collect_by,
+                transfer: Some(transfer.clone()),
+                lines: looked_for(&after.lines, &found)?,
+            };
+            add(&mut after, event);
+        }
+        _ => {}
+    }
+    // Whoever moves what was put aside back to the store does it for the customer who came: what was not fetched is taken back
+    // by us, and has ended before.
+    if after.phase == Phase::Posted && transfer.state == TransferState::Returned {
+        let lines = fetched(&after.lines);
+        add(&mut after, Event::PickedUp { lines });
+    }
+    if after.phase.is_the_end() && transfer.state.is_the_end() && !was_settled {
+        let (transfer, lines) = (transfer.clone(), after.lines.clone());
+        add(&mut after, Event::Settled { transfer, lines });
+    }
+    Ok(events)
+}
+
+/// What the ERP does not name was not found.
+fn every_line(lines: &[LineStatus], found: &[(u32, Quantity)]) -> Vec<(u32, Quantity)> {
+    let of = |line: u32| found.iter().find(|(number, _)| *number == line);
+    let all = lines.iter().map(|line| {
+        let quantity = of(line.line).map_or(Quantity::ZERO, |(_, quantity)| *quantity);
+        (line.line, quantity)
+    });
+    all.collect()
+}
+
+fn refused_by_erp(taken: &Taken, code: String) -> Vec<Event> {
+    // What the ERP took it cannot refuse any more.
+    if taken.phase != Phase::Requested || taken.transfer.is_some() {
+        return vec![];
+    }
+    vec![Event::Cancelled {
+        reason: CancelReason::RefusedByErp,
+        note: code,
+        lines: given_back(taken),
+    }]
+}
+
+fn miss(taken: &Taken, missing: &[(u32, Quantity)]) -> Vec<Event> {
+    if taken.phase != Phase::Requested {
+        return vec![];
+    }
+    let of = |line: u32| missing.iter().find(|(number, _)| *number == line);
+    let lines: Vec<LineStatus> = taken
+        .lines
+        .iter()
+        .map(|line| LineStatus {
+            short: of(line.line).map_or(Quantity::ZERO, |(_, quantity)| *quantity),
+            ..line.clone()
+        })
+        .collect();
+    if lines == taken.lines {
+        return vec![];
+    }
+    vec![Event::Short { lines }]
 }
 
 fn post(
@@ -198,6 +344,7 @@ fn post(
     Ok(vec![Event::Posted {
         document_number,
         collect_by,
+        transfer: None,
         lines,
     }])
 }
@@ -224,6 +371,7 @@ fn looked_for(
         Ok(LineStatus {
             found,
             cancelled: line.requested - found,
+            short: Quantity::ZERO,
             ..line.clone()
         })
     });
@@ -246,17 +394,20 @@ fn pick_up(taken: &Taken, customer: Option<&CustomerNumber>) -> Result<Vec<Event
     }
     match taken.phase {
         Phase::Posted => {}
-        Phase::PickedUp => return Ok(vec![]),
+        Phase::PickedUp => return Err(Rejection::PickedUpBefore),
         Phase::Requested => return Err(Rejection::NotPosted),
         Phase::Cancelled(_) | Phase::Expired => return Err(Rejection::Ended),
     }
-    let lines = taken.lines.iter().map(|line| LineStatus {
+    let lines = fetched(&taken.lines);
+    Ok(vec![Event::PickedUp { lines }])
+}
+
+fn fetched(lines: &[LineStatus]) -> Vec<LineStatus> {
+    let fetched = lines.iter().map(|line| LineStatus {
         picked_up: line.found,
         ..line.clone()
     });
-    Ok(vec![Event::PickedUp {
-        lines: lines.collect(),
-    }])
+    fetched.collect()
 }
 
 fn cancel(taken: &Taken, reason: CancelReason, note: String) -> Result<Vec<Event>, Rejection> {
@@ -293,6 +444,7 @@ fn given_back(taken: &Taken) -> Vec<LineStatus> {
     let back = taken.lines.iter().map(|line| LineStatus {
         cancelled: line.requested - line.found,
         returned: line.found,
+        short: Quantity::ZERO,
         ..line.clone()
     });
     back.collect()

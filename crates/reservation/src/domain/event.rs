@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use millrace_values::Timestamp;
 
 use super::reservation::{LineStatus, Reservation};
+use super::transfer::Transfer;
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -15,10 +16,21 @@ pub enum Event {
         answer_by: Date,
         lines: Vec<LineStatus>,
     },
+    /// The ERP knows of it.
+    Placed {
+        transfer: Transfer,
+        lines: Vec<LineStatus>,
+    },
     /// Found, all or some, and put aside.
     Posted {
         document_number: String,
         collect_by: Date,
+        /// `None`: the ERP has no part in it.
+        transfer: Option<Transfer>,
+        lines: Vec<LineStatus>,
+    },
+    /// Less is there than is held, or no longer less.
+    Short {
         lines: Vec<LineStatus>,
     },
     Reminded {
@@ -37,6 +49,11 @@ pub enum Event {
     Expired {
         lines: Vec<LineStatus>,
     },
+    /// After the end the ERP's part is over too.
+    Settled {
+        transfer: Transfer,
+        lines: Vec<LineStatus>,
+    },
 }
 
 impl Event {
@@ -45,11 +62,14 @@ impl Event {
     pub fn lines(&self) -> &[LineStatus] {
         match self {
             Self::Requested { lines, .. }
+            | Self::Placed { lines, .. }
             | Self::Posted { lines, .. }
+            | Self::Short { lines }
             | Self::Reminded { lines, .. }
             | Self::PickedUp { lines }
             | Self::Cancelled { lines, .. }
-            | Self::Expired { lines } => lines,
+            | Self::Expired { lines }
+            | Self::Settled { lines, .. } => lines,
         }
     }
 }
@@ -60,4 +80,5 @@ pub enum CancelReason {
     ByStore,
     NotFound,
     Unanswered,
+    RefusedByErp,
 }

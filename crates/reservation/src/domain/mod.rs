@@ -8,11 +8,13 @@ mod event;
 mod reservation;
 pub mod shelf;
 mod store;
+mod transfer;
 
 #[cfg(test)]
 mod tests;
 
 pub use decider::{Command, Rejection, Requested, StoreReservation};
 pub use event::{CancelReason, Event};
-pub use reservation::{Line, LineStatus, Phase, Reservation, Sealed, State, Taken, stream};
+pub use reservation::{Line, LineStatus, Moving, Phase, Reservation, Sealed, State, Taken, stream};
 pub use store::{Limits, OpeningHours, Store};
+pub use transfer::{Observed, Transfer, TransferState};

@@ -5,8 +5,9 @@ use millrace_values::{
     Timestamp, UnitCode, VariantCode,
 };
 
-use super::event::CancelReason;
+use super::event::{CancelReason, Event};
 use super::shelf::{Move, ShelfKey};
+use super::transfer::Transfer;
 
 /// A reservation as the shop asked for it.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +48,8 @@ pub struct LineStatus {
     pub cancelled: Quantity,
     pub picked_up: Quantity,
     pub returned: Quantity,
+    /// Of what nobody has looked for yet, no longer in the store.
+    pub short: Quantity,
     pub item: SystemId,
     pub variant: Option<VariantCode>,
 }
@@ -102,23 +105,117 @@ pub struct Taken {
     /// Last day on which the goods are kept.
     pub collect_by: Option<jiff::civil::Date>,
     pub reminded: bool,
+    /// As the ERP had it when it was last seen; `None`: the ERP has no part in it, or does not know it yet.
+    pub transfer: Option<Transfer>,
+    /// Since which row version the ERP deducts it from the store's stock.
+    pub told: Option<u64>,
     /// Number of its events.
     pub version: u64,
 }
 
+/// What one line moves on its shelf.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moving {
+    pub line: u32,
+    pub shelf: ShelfKey,
+    pub moved: Move,
+}
+
 impl Taken {
-    /// What its shelves hold less once it stands like `after`.
+    /// What its shelves hold otherwise after `event`, which comes at `now`.
     #[must_use]
-    pub fn moves_to(&self, after: &[LineStatus]) -> Vec<Move> {
-        let pairs = self.lines.iter().zip(after);
-        pairs
-            .filter_map(|(before, after)| {
-                let quantity = after.held() - before.held();
-                (!quantity.is_zero()).then(|| Move {
+    pub fn moves(&self, event: &Event, now: Timestamp) -> Vec<Moving> {
+        let mut moves = Vec::new();
+        for (before, after) in self.lines.iter().zip(event.lines()) {
+            let held = before.held();
+            let mut moved = |moved| {
+                moves.push(Moving {
+                    line: after.line,
                     shelf: self.reservation.shelf(after),
-                    quantity,
-                })
-            })
+                    moved,
+                });
+            };
+            match event {
+                Event::Placed { transfer, .. } => {
+                    if let Some(since) = transfer.row_version
+                        && !held.is_zero()
+                    {
+                        moved(Move::Tell(held, self.told, since));
+                    }
+                }
+                Event::Posted { transfer, .. } => {
+                    let free = held - after.held();
+                    if !free.is_zero() {
+                        moved(Move::GiveBack(free, self.told));
+                    }
+                    let since = transfer.as_ref().and_then(|transfer| transfer.row_version);
+                    if let (Some(since), None) = (since, self.told)
+                        && !after.held().is_zero()
+                    {
+                        moved(Move::Tell(after.held(), None, since));
+                    }
+                }
+                Event::PickedUp { .. } if !held.is_zero() => {
+                    let since = self.transfer.is_none().then_some(now);
+                    moved(Move::Fetch(held, self.told, since));
+                }
+                Event::Cancelled { .. } | Event::Expired { .. } if !held.is_zero() => {
+                    moved(Move::GiveBack(held, self.told));
+                }
+                Event::Settled { transfer, .. } if !after.picked_up.is_zero() => {
+                    moved(Move::Settle(after.picked_up, transfer.changed_at));
+                }
+                Event::Requested { .. }
+                | Event::Short { .. }
+                | Event::Reminded { .. }
+                | Event::PickedUp { .. }
+                | Event::Cancelled { .. }
+                | Event::Expired { .. }
+                | Event::Settled { .. } => {}
+            }
+        }
+        moves
+    }
+
+    /// Whether it is this transfer that the ERP was seen to have.
+    #[must_use]
+    pub fn is_known_as(&self, transfer: &Transfer) -> bool {
+        let known = self.transfer.as_ref();
+        known.is_some_and(|known| known.system_id == transfer.system_id)
+    }
+
+    /// Whether something is to be done in an ERP that has transfer requests: to ask for the goods, to take back what was asked for,
+    /// or to have counted what was not there.
+    #[must_use]
+    pub fn concerns_the_erp(&self) -> bool {
+        let to_place = self.phase == Phase::Requested && self.transfer.is_none();
+        to_place || self.is_to_be_taken_back() || !self.not_found().is_empty()
+    }
+
+    /// Whether it has ended here and the ERP may still have it open. What it refused it does not have, and what it has under the
+    /// number is not this.
+    #[must_use]
+    pub fn is_to_be_taken_back(&self) -> bool {
+        let was_refused = self.phase == Phase::Cancelled(CancelReason::RefusedByErp);
+        self.phase.is_the_end() && !self.is_settled() && !was_refused
+    }
+
+    /// Whether the ERP's part is over.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.transfer
+            .as_ref()
+            .is_some_and(|transfer| transfer.state.is_the_end())
+    }
+
+    /// Lines of which a person looked for more than he found.
+    #[must_use]
+    pub fn not_found(&self) -> Vec<&LineStatus> {
+        let looked = self.document_number.is_some()
+            || self.phase == Phase::Cancelled(CancelReason::NotFound);
+        let lines = self.lines.iter();
+        lines
+            .filter(|line| looked && line.found < line.requested)
             .collect()
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::{Date, Weekday};
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use millrace_values::{ChannelCode, ErpCode, LocationCode, Quantity};
 
@@ -14,6 +15,8 @@ pub struct Store {
     pub erp: ErpCode,
     /// Shops whose customers may reserve here.
     pub channels: BTreeSet<ChannelCode>,
+    /// Where it puts aside what is reserved; `None`: as the ERP says.
+    pub reservation_warehouse: Option<LocationCode>,
     pub hours: OpeningHours,
     /// Open days within which somebody looks for the goods, the day they are asked for not counted.
     pub answer_within: u16,
@@ -38,7 +41,7 @@ pub struct Limits {
 /// On which days a store is open.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpeningHours {
-    pub time_zone: jiff::tz::TimeZone,
+    pub time_zone: TimeZone,
     pub open_on: BTreeSet<Open>,
     /// Days on which it is closed all the same.
     pub closed: BTreeSet<Date>,
@@ -104,6 +107,31 @@ impl OpeningHours {
 }
 
 impl Store {
+    /// One that takes no reservations any more. What it has goes on: every day counts, and nobody is reminded.
+    #[must_use]
+    pub fn given_up(location: &LocationCode, erp: &ErpCode) -> Self {
+        Self {
+            location: location.clone(),
+            erp: erp.clone(),
+            channels: BTreeSet::new(),
+            reservation_warehouse: None,
+            hours: OpeningHours {
+                time_zone: TimeZone::UTC,
+                open_on: (0..7).map(Open).collect(),
+                closed: BTreeSet::new(),
+            },
+            answer_within: 1,
+            keep_for: 3,
+            keep_for_channel: BTreeMap::new(),
+            remind_before: 0,
+            limits: Limits {
+                lines: 0,
+                quantity_per_line: Quantity::ZERO,
+                open_per_customer: None,
+            },
+        }
+    }
+
     /// Last day on which the store may look for goods asked for at `at`.
     #[must_use]
     pub fn answer_by(&self, at: Timestamp) -> Date {

@@ -1,6 +1,7 @@
 //! Gives back what nobody looked for or fetched in time, and reminds before. One process at a time, by lease; what it missed while
 //! nobody ran it finds at its next look.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +12,16 @@ use tracing::{error, info};
 
 use crate::config::Stores;
 use crate::domain::{Command, Store};
+use crate::outbound::{CarryError, ErpSide};
 use crate::read_model::Listing;
-use crate::reservations::{Actor, ReservationError, Reservations};
+use crate::reservations::{Actor, ReservationError, Reservations, is_its_own};
 
 #[derive(Clone)]
 pub struct Keeper {
     pub reservations: Reservations,
     pub listing: Listing,
+    /// `None`: there is no ERP.
+    pub erp: Option<ErpSide>,
     pub stores: Arc<Stores>,
     pub log: Arc<dyn EventLog>,
     pub clock: Arc<dyn Clock>,
@@ -66,8 +70,19 @@ impl Keeper {
         }
     }
 
+    /// Stores where something waits, those included that have left the settings.
+    async fn busy(&self) -> Result<Vec<Cow<'_, Store>>, StoreError> {
+        let busy = self.listing.busy_stores().await?.into_iter();
+        let store = busy.map(|(location, erp)| match self.stores.at(&location) {
+            Some(store) => Cow::Borrowed(store),
+            None => Cow::Owned(Store::given_up(&location, &erp)),
+        });
+        Ok(store.collect())
+    }
+
     async fn look(&self, stop: &Shutdown) -> Result<(), ReservationError> {
-        for store in self.stores.iter() {
+        for store in self.busy().await? {
+            let store = &*store;
             let today = store.hours.day(self.clock.now());
             let remind_by = store.hours.open_days_after(today, store.remind_before);
             for stream in self.listing.due(&store.location, today, remind_by).await? {
@@ -111,6 +126,14 @@ impl Keeper {
             return Ok(());
         };
         let over = matches!(command, Command::Expire { .. });
+        if over && let Some(side) = &self.erp {
+            // People may have done there in time what nobody here has heard of.
+            match side.catch_up(taken).await {
+                Ok(()) => {}
+                Err(CarryError::Reservation(error)) => return Err(error),
+                Err(CarryError::Erp(_) | CarryError::NoPart) => return Ok(()),
+            }
+        }
         self.reservations
             .carry_out(stream, command, &Actor::service())
             .await?;
@@ -120,9 +143,4 @@ impl Keeper {
         }
         Ok(())
     }
-}
-
-/// One reservation that cannot be read says nothing of the others.
-fn is_its_own(error: &StoreError) -> bool {
-    matches!(error, StoreError::Corrupt { .. })
 }

@@ -5,9 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use millrace_contract::inventories::v1::Inventory;
 use millrace_event_store::{Database, StoreError, Tx, places};
-use millrace_values::{ErpCode, LocationCode, Quantity, Sku, SystemId, UnitCode, VariantCode};
+use millrace_values::{
+    ErpCode, LocationCode, Quantity, Sku, SystemId, Timestamp, UnitCode, VariantCode,
+};
 use prost::Message;
 use sqlx::AssertSqlSafe;
+
+use crate::domain::shelf::Figure;
 
 /// Keys in one query.
 const KEYS: usize = 200;
@@ -25,27 +29,37 @@ pub fn asked(erp: &ErpCode, item: &Sku, variant: Option<&VariantCode>) -> String
 pub struct Shown {
     pub item: SystemId,
     pub unit: Option<UnitCode>,
-    available: HashMap<String, Quantity>,
+    there: HashMap<String, Quantity>,
+    boundary: Option<u64>,
+    settled: Option<Timestamp>,
 }
 
 impl Shown {
     /// `None`: nobody knows.
     #[must_use]
-    pub fn available(&self, location: &LocationCode) -> Option<Quantity> {
-        self.available.get(location.as_str()).copied()
+    pub fn figure(&self, location: &LocationCode) -> Option<Figure> {
+        Some(Figure {
+            there: *self.there.get(location.as_str())?,
+            boundary: self.boundary,
+            settled: self.settled,
+        })
     }
 
     fn of(inventory: Inventory) -> Option<Self> {
-        let available = inventory.locations.into_iter().filter_map(|figure| {
+        let there = inventory.locations.into_iter().filter_map(|figure| {
             let available = Quantity::try_from(figure.available?).ok()?;
-            // What is held here is subtracted by whoever decides, and not twice.
-            let held = Quantity::try_from(figure.reservations.unwrap_or_default()).ok()?;
-            Some((figure.location_code, (available + held).at_least_zero()))
+            // What reservations take is subtracted by whoever decides, and not twice.
+            let taken = Quantity::try_from(figure.reservations.unwrap_or_default()).ok()?;
+            Some((figure.location_code, available + taken))
         });
         Some(Self {
             item: SystemId::parse(&inventory.item_system_id).ok()?,
             unit: UnitCode::parse_optional(&inventory.unit).ok()?,
-            available: available.collect(),
+            there: there.collect(),
+            boundary: inventory.boundary.parse().ok(),
+            settled: inventory
+                .settled
+                .and_then(|settled| Timestamp::try_from(settled).ok()),
         })
     }
 }

@@ -2,8 +2,14 @@
 
 use millrace_contract::reservation::v1::{ReservationState, ReservationView};
 use millrace_event_store::{Database, StoreError};
-use millrace_values::{ChannelCode, CustomerNumber, LocationCode};
+use millrace_values::{
+    ChannelCode, CustomerNumber, ErpCode, LocationCode, Quantity, Sku, SystemId, VariantCode,
+};
 use prost::Message;
+
+use super::asked;
+use crate::domain::shelf::ShelfKey;
+use crate::wire;
 
 /// Reservations looked at in one go for what is due.
 const DUE: i64 = 10_000;
@@ -13,15 +19,28 @@ pub struct Listing {
     database: Database,
 }
 
-/// Which reservations of a channel.
+/// Which reservations.
 #[derive(Debug, Clone)]
 pub struct Which {
-    pub channel: ChannelCode,
+    /// `None`: of all.
+    pub channel: Option<String>,
     pub store: Option<LocationCode>,
     pub state: ReservationState,
     /// Position of the last one seen; 0 begins.
     pub after: i64,
     pub limit: usize,
+}
+
+/// A line nobody in the store has looked for yet.
+#[derive(Debug, Clone)]
+pub struct OpenLine {
+    pub stream: String,
+    pub line: u32,
+    pub shelf: ShelfKey,
+    /// The item in the shop's words.
+    pub asked: String,
+    pub held: Quantity,
+    pub short: Quantity,
 }
 
 /// A page, and the position to go on from where there is more.
@@ -46,7 +65,7 @@ impl Listing {
         // Whether there is a next page is seen by asking for one row too many.
         let limit = i64::try_from(which.limit).unwrap_or(i64::MAX);
         let mut rows: Vec<(i64, Vec<u8>)> = query
-            .bind(which.channel.as_str())
+            .bind(which.channel.as_deref().unwrap_or_default())
             .bind(which.after)
             .bind(which.store.as_ref().map_or("", LocationCode::as_str))
             .bind(i64::from(i32::from(which.state)))
@@ -90,6 +109,67 @@ impl Listing {
         Ok(usize::try_from(count).unwrap_or(usize::MAX))
     }
 
+    /// Lines of reservations nobody has looked for yet, the newest first. What cannot be read is left out.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn open_lines(&self) -> Result<Vec<OpenLine>, StoreError> {
+        let sql = "SELECT stream, view FROM reservations WHERE state = $1 ORDER BY position DESC";
+        let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(sql)
+            .bind(i64::from(i32::from(ReservationState::Requested)))
+            .fetch_all(self.database.pool())
+            .await?;
+        let views = rows
+            .into_iter()
+            .filter_map(|(stream, view)| Some((stream, ReservationView::decode(&*view).ok()?)));
+        Ok(views
+            .flat_map(|(stream, view)| open_lines_of(&stream, view))
+            .collect())
+    }
+
+    /// Stream of the reservation whose goods were put aside under this number; of several, the one whose goods wait.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn with_document(
+        &self,
+        channel: &ChannelCode,
+        store: &LocationCode,
+        document_number: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT stream FROM reservations WHERE channel = $1 AND store = $2 AND document_number = $3 ORDER BY state = $4 DESC, position DESC LIMIT 1";
+        let row: Option<(String,)> = sqlx::query_as(sql)
+            .bind(channel.as_str())
+            .bind(store.as_str())
+            .bind(document_number)
+            .bind(i64::from(i32::from(ReservationState::Posted)))
+            .fetch_optional(self.database.pool())
+            .await?;
+        Ok(row.map(|(stream,)| stream))
+    }
+
+    /// Stores that have reservations which have not ended.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn busy_stores(&self) -> Result<Vec<(LocationCode, ErpCode)>, StoreError> {
+        let sql =
+            "SELECT store, MAX(view) FROM reservations WHERE state IN ($1, $2) GROUP BY store";
+        let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(sql)
+            .bind(i64::from(i32::from(ReservationState::Requested)))
+            .bind(i64::from(i32::from(ReservationState::Posted)))
+            .fetch_all(self.database.pool())
+            .await?;
+        let stores = rows.into_iter().filter_map(|(store, view)| {
+            let reservation = ReservationView::decode(&*view).ok()?.reservation?;
+            Some((
+                LocationCode::parse(&store).ok()?,
+                ErpCode::parse(&reservation.erp).ok()?,
+            ))
+        });
+        Ok(stores.collect())
+    }
+
     /// Streams of what a store was to look for, or a customer to fetch, before the day `over`; or to fetch by the day `remind`, where
     /// nobody reminded yet.
     ///
@@ -112,4 +192,35 @@ impl Listing {
             .await?;
         Ok(rows.into_iter().map(|(stream,)| stream).collect())
     }
+}
+
+fn open_lines_of(stream: &str, view: ReservationView) -> Vec<OpenLine> {
+    let Some(reservation) = view.reservation else {
+        return vec![];
+    };
+    let (Ok(erp), Ok(location)) = (
+        ErpCode::parse(&reservation.erp),
+        LocationCode::parse(&reservation.store),
+    ) else {
+        return vec![];
+    };
+    let lines = reservation.lines.iter().zip(view.lines);
+    let open = lines.filter_map(|(line, status)| {
+        let variant = VariantCode::parse_optional(&line.variant_code).ok()?;
+        let item = Sku::parse(&line.item_number).ok()?;
+        Some(OpenLine {
+            stream: stream.to_owned(),
+            line: status.line_number,
+            asked: asked(&erp, &item, variant.as_ref()),
+            shelf: ShelfKey {
+                erp: erp.clone(),
+                location: location.clone(),
+                item: SystemId::parse(&status.item_system_id).ok()?,
+                variant,
+            },
+            held: wire::read_total(status.requested)?,
+            short: wire::read_total(Some(status.short.unwrap_or_default()))?,
+        })
+    });
+    open.collect()
 }

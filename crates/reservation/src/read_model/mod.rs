@@ -1,9 +1,11 @@
 //! Rows made of the log and of topic `inventories`.
 
+mod erp_work;
 mod figures;
 mod listing;
 mod projection;
 
+pub use erp_work::{Due, ErpWork, Which as WorkOf};
 pub use figures::{Figures, Shown, asked, forget, put};
-pub use listing::{Listing, Which};
+pub use listing::{Listing, OpenLine, Which};
 pub use projection::ReservationRows;

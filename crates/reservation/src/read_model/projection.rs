@@ -8,9 +8,14 @@ use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use millrace_contract::reservation::v1::{ReservationState, ReservationView};
 use millrace_event_store::{Projection, Recorded, StoreError, Tx, places_of_rows};
+use millrace_service_kit::Ids;
+use millrace_values::ErpCode;
 use prost::Message;
 use sqlx::AssertSqlSafe;
+use tokio::sync::Notify;
 
+use super::erp_work::ask;
+use crate::domain::Taken;
 use crate::reservations::{Loaded, Reservations};
 use crate::wire;
 
@@ -21,16 +26,33 @@ const NAME: &str = "reservations";
 const AT_ONCE: usize = 16;
 /// Rows in one statement, and columns in a row.
 const ROWS: usize = 50;
-const COLUMNS: usize = 10;
+const COLUMNS: usize = 11;
 
 pub struct ReservationRows {
     reservations: Reservations,
+    ids: Ids,
+    /// Whose reservations may concern an ERP, and who is told that some do.
+    carrying: Option<(ErpCode, Arc<Notify>)>,
 }
 
 impl ReservationRows {
     #[must_use]
-    pub fn new(reservations: Reservations) -> Arc<Self> {
-        Arc::new(Self { reservations })
+    pub fn new(
+        reservations: Reservations,
+        ids: Ids,
+        carrying: Option<(ErpCode, Arc<Notify>)>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            reservations,
+            ids,
+            carrying,
+        })
+    }
+
+    /// Whether an ERP is to be asked something because of it.
+    fn concerns_the_erp(&self, taken: &Taken) -> bool {
+        let erp = self.carrying.as_ref().map(|(erp, _)| erp);
+        erp == Some(&taken.reservation.erp) && taken.concerns_the_erp()
     }
 
     /// The reservation with its place among all, which is known from its first event. Most are seen from there: nothing has to be
@@ -73,11 +95,23 @@ impl Projection for ReservationRows {
             .collect();
         let mut loads = stream::iter(looks).buffered(AT_ONCE);
         let mut rows = Vec::new();
+        let mut asking = Vec::new();
         while let Some((loaded, requested)) = loads.try_next().await? {
-            rows.extend(loaded.map(|loaded| Row::of(&loaded, requested)));
+            let Some(loaded) = loaded else { continue };
+            rows.push(Row::of(&loaded, requested));
+            if self.concerns_the_erp(&loaded.taken) {
+                asking.push(loaded.stream);
+            }
         }
         for rows in rows.chunks(ROWS) {
             put(tx, rows).await?;
+        }
+        if let Some(last) = events.last() {
+            ask(tx, &asking, last.recorded_at, &self.ids).await?;
+        }
+        if let Some((_, wake)) = self.carrying.as_ref().filter(|_| !asking.is_empty()) {
+            // Before the rows are there; who is woken looks again a moment later.
+            wake.notify_one();
         }
         Ok(())
     }
@@ -91,6 +125,7 @@ struct Row {
     position: i64,
     customer: String,
     reminded: bool,
+    in_erp: bool,
     view: ReservationView,
 }
 
@@ -107,6 +142,7 @@ impl Row {
             position: i64::try_from(requested).unwrap_or(i64::MAX),
             customer: customer.map(ToString::to_string).unwrap_or_default(),
             reminded: taken.reminded,
+            in_erp: taken.transfer.is_some() && !taken.is_settled(),
             view: wire::view(taken),
         }
     }
@@ -136,6 +172,7 @@ async fn put(tx: &mut Tx, rows: &[Row]) -> Result<(), StoreError> {
             .bind(&row.view.document_number)
             .bind(row.due())
             .bind(i64::from(row.reminded))
+            .bind(i64::from(row.in_erp))
             .bind(row.view.encode_to_vec());
     }
     query.execute(&mut **tx).await?;

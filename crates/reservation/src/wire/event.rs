@@ -10,6 +10,7 @@ use prost::Message;
 use thiserror::Error;
 
 use super::reservation::{optional, read_reservation, write_reservation};
+use super::transfer::{read_transfer, write_transfer};
 use crate::domain::{CancelReason, Event, LineStatus};
 
 const PACKAGE: &str = "millrace.reservations.v1.";
@@ -50,15 +51,30 @@ pub fn write(event: &Event) -> (String, Bytes) {
                 answer_by: answer_by.to_string(),
             },
         ),
+        Event::Placed { transfer, lines } => encoded(
+            "ReservationPlaced",
+            &proto::ReservationPlaced {
+                transfer: Some(write_transfer(transfer)),
+                lines: write_lines(lines),
+            },
+        ),
         Event::Posted {
             document_number,
             collect_by,
+            transfer,
             lines,
         } => encoded(
             "ReservationPosted",
             &proto::ReservationPosted {
                 document_number: document_number.clone(),
                 collect_by: collect_by.to_string(),
+                transfer: transfer.as_ref().map(write_transfer),
+                lines: write_lines(lines),
+            },
+        ),
+        Event::Short { lines } => encoded(
+            "ReservationShort",
+            &proto::ReservationShort {
                 lines: write_lines(lines),
             },
         ),
@@ -90,6 +106,13 @@ pub fn write(event: &Event) -> (String, Bytes) {
         Event::Expired { lines } => encoded(
             "ReservationExpired",
             &proto::ReservationExpired {
+                lines: write_lines(lines),
+            },
+        ),
+        Event::Settled { transfer, lines } => encoded(
+            "ReservationSettled",
+            &proto::ReservationSettled {
+                transfer: Some(write_transfer(transfer)),
                 lines: write_lines(lines),
             },
         ),
@@ -129,6 +152,27 @@ pub fn read(recorded: &Recorded) -> Result<Event, Broken> {
             Event::Posted {
                 document_number: message.document_number,
                 collect_by: day(&message.collect_by)?,
+                transfer: message
+                    .transfer
+                    .map(|transfer| read_transfer(Some(transfer)))
+                    .transpose()?,
+                lines: read_lines(message.lines)?,
+            }
+        }
+        "ReservationPlaced" => {
+            let message = proto::ReservationPlaced::decode(payload)?;
+            Event::Placed {
+                transfer: read_transfer(message.transfer)?,
+                lines: read_lines(message.lines)?,
+            }
+        }
+        "ReservationShort" => Event::Short {
+            lines: read_lines(proto::ReservationShort::decode(payload)?.lines)?,
+        },
+        "ReservationSettled" => {
+            let message = proto::ReservationSettled::decode(payload)?;
+            Event::Settled {
+                transfer: read_transfer(message.transfer)?,
                 lines: read_lines(message.lines)?,
             }
         }
@@ -177,6 +221,9 @@ pub fn write_lines(lines: &[LineStatus]) -> Vec<proto::LineStatus> {
             cancelled: quantity(line.cancelled),
             picked_up: quantity(line.picked_up),
             returned: quantity(line.returned),
+            short: (!line.short.is_zero())
+                .then(|| quantity(line.short))
+                .flatten(),
             item_system_id: line.item.to_string(),
             variant_code: optional(line.variant.as_ref()),
         }
@@ -202,6 +249,7 @@ fn read_line(line: proto::LineStatus) -> Result<LineStatus, Broken> {
         cancelled: quantity(line.cancelled)?.quantity,
         picked_up: quantity(line.picked_up)?.quantity,
         returned: quantity(line.returned)?.quantity,
+        short: quantity(line.short)?.quantity,
         item: SystemId::parse(&line.item_system_id).map_err(field)?,
         variant: VariantCode::parse_optional(&line.variant_code).map_err(field)?,
     })
@@ -213,6 +261,7 @@ fn write_reason(reason: CancelReason) -> proto::CancelReason {
         CancelReason::ByStore => proto::CancelReason::ByStore,
         CancelReason::NotFound => proto::CancelReason::NotFound,
         CancelReason::Unanswered => proto::CancelReason::Unanswered,
+        CancelReason::RefusedByErp => proto::CancelReason::ErpRefused,
     }
 }
 
@@ -222,6 +271,7 @@ fn read_reason(reason: i32) -> Result<CancelReason, Broken> {
         Ok(proto::CancelReason::ByStore) => Ok(CancelReason::ByStore),
         Ok(proto::CancelReason::NotFound) => Ok(CancelReason::NotFound),
         Ok(proto::CancelReason::Unanswered) => Ok(CancelReason::Unanswered),
+        Ok(proto::CancelReason::ErpRefused) => Ok(CancelReason::RefusedByErp),
         Ok(proto::CancelReason::Unspecified) | Err(_) => {
             Err(Broken::Field(format!("{reason} is no reason to cancel")))
         }

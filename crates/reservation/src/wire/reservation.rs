@@ -145,6 +145,11 @@ pub fn read_quantity(
     Some(quantity)
 }
 
+/// Of a row of ours; `None`: it is none.
+pub fn read_total(quantity: Option<values::Quantity>) -> Option<Quantity> {
+    Some(Measured::try_from(quantity?).ok()?.quantity)
+}
+
 pub fn write_reservation(reservation: &Reservation) -> proto::Reservation {
     let lines = reservation.lines.iter().map(|line| proto::ReservationLine {
         line_number: line.number,

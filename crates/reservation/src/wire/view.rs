@@ -4,6 +4,7 @@ use millrace_contract::reservation::v1::{ReservationState, ReservationView};
 
 use super::event::write_lines;
 use super::reservation::write_reservation;
+use super::transfer::write_transfer;
 use crate::domain::{Phase, Taken};
 
 /// Without the contact.
@@ -23,7 +24,8 @@ pub fn view(taken: &Taken) -> ReservationView {
         requested_at: Some(taken.requested_at.into()),
         version: taken.version,
         contact: None,
-        in_millrace_alone: true,
+        in_millrace_alone: taken.transfer.is_none(),
+        transfer: taken.transfer.as_ref().map(write_transfer),
         answer_by: taken.answer_by.to_string(),
     }
 }

@@ -4,7 +4,7 @@ use millrace_contract::reservation::v1 as proto;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::world::{CHAIR, CHANNEL, LAMP, OTHER, STORE, World, pieces, wish};
+use crate::world::{CHAIR, CHANNEL, LAMP, OTHER, STORE, World, pieces, reason, wish};
 
 type Wish = proto::CreateReservationRequest;
 
@@ -12,12 +12,6 @@ fn changed(change: impl FnOnce(&mut Wish)) -> Wish {
     let mut wish = wish("R-1", &[(CHAIR, 1)]);
     change(&mut wish);
     wish
-}
-
-fn reason(refused: &Status) -> String {
-    let details = refused.get_error_details();
-    let reason = details.error_info().map(|info| info.reason.clone());
-    reason.unwrap_or_default()
 }
 
 fn fields(refused: &Status) -> Vec<String> {

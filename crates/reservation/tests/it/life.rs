@@ -2,57 +2,11 @@
 
 use jiff::SignedDuration;
 
-use millrace_contract::reservation::v1 as proto;
 use millrace_contract::reservation::v1::ReservationState;
 use tonic::Code;
 
-use crate::world::{CHAIR, CHANNEL, Instance, LAMP, PATIENCE, STORE, World, pieces, wish};
-
-fn get(number: &str) -> proto::GetReservationRequest {
-    proto::GetReservationRequest {
-        channel: CHANNEL.to_owned(),
-        reservation_number: number.to_owned(),
-        include_personal: false,
-    }
-}
-
-fn post(number: &str, found: &[(u32, i64)]) -> proto::PostReservationRequest {
-    let found = found.iter().map(|(line, count)| proto::FoundLine {
-        line_number: *line,
-        quantity: Some(pieces(*count)),
-    });
-    proto::PostReservationRequest {
-        channel: CHANNEL.to_owned(),
-        reservation_number: number.to_owned(),
-        found: found.collect(),
-    }
-}
-
-fn pick_up(document: &str) -> proto::PickUpReservationRequest {
-    proto::PickUpReservationRequest {
-        channel: CHANNEL.to_owned(),
-        store: STORE.to_owned(),
-        document_number: document.to_owned(),
-        customer_number: String::new(),
-    }
-}
-
-fn cancel(number: &str) -> proto::CancelReservationRequest {
-    proto::CancelReservationRequest {
-        channel: CHANNEL.to_owned(),
-        reservation_number: number.to_owned(),
-        note: "changed my mind".to_owned(),
-    }
-}
-
-fn work() -> proto::ListReservationsRequest {
-    proto::ListReservationsRequest {
-        channel: CHANNEL.to_owned(),
-        store: STORE.to_owned(),
-        state: ReservationState::Requested.into(),
-        ..Default::default()
-    }
-}
+use crate::calls::{cancel, get, pick_up, post, state_of, view_of, work};
+use crate::world::{CHAIR, Instance, LAMP, PATIENCE, STORE, World, reason, wish};
 
 async fn stocked(world: &World) -> Instance {
     world.tell(CHAIR, &[(STORE, 5), ("MAIN", 500)]).await;
@@ -61,16 +15,6 @@ async fn stocked(world: &World) -> Instance {
     instance.knows(CHAIR).await;
     instance.knows(LAMP).await;
     instance
-}
-
-async fn state_of(instance: &Instance, number: &str) -> ReservationState {
-    let answer = instance
-        .shop
-        .clone()
-        .get_reservation(get(number))
-        .await
-        .unwrap();
-    answer.into_inner().reservation.unwrap().state()
 }
 
 /// Rows 84, 88, 89 of FEATURES.md.
@@ -133,12 +77,10 @@ async fn goods_are_held_found_and_fetched() {
     );
     let again = staff
         .pick_up_reservation(pick_up(&posted.document_number))
-        .await
-        .unwrap();
-    assert_eq!(
-        again.into_inner().reservation.unwrap().version,
-        fetched.version
-    );
+        .await;
+    assert_eq!(reason(&again.unwrap_err()), "ALREADY_PICKED_UP");
+    let version = view_of(&instance, "R-1").await.version;
+    assert_eq!(version, fetched.version);
 }
 
 /// Row 91 of FEATURES.md.

@@ -3,6 +3,10 @@
 #![cfg(test)]
 
 mod bad_input;
+mod calls;
+mod erp;
+mod erp_faults;
 mod life;
 mod races;
+mod shelves;
 mod world;

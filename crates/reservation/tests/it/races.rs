@@ -101,6 +101,39 @@ async fn reservations_that_cross_on_two_items_are_whole_or_not_at_all() {
     assert_eq!((one.held(CHAIR).await, one.held(LAMP).await), (13, 13));
 }
 
+/// What another process gave back is there for everybody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_refused_the_last_piece_gets_it_once_another_process_has_it_back() {
+    let postgres = millrace_test_rig::postgres().await;
+    let url = postgres.create_database("reservation").await.unwrap();
+    let world = World::new().await;
+    world.tell(CHAIR, &[(STORE, 1)]).await;
+    let (one, other) = (world.instance_on(&url).await, world.instance_on(&url).await);
+    one.knows(CHAIR).await;
+    let (mut first, mut second) = (one.shop.clone(), other.shop.clone());
+    first
+        .create_reservation(wish("R-1", &[(CHAIR, 1)]))
+        .await
+        .unwrap();
+    let refused = second.create_reservation(wish("R-2", &[(CHAIR, 1)])).await;
+    assert_eq!(refused.unwrap_err().code(), Code::FailedPrecondition);
+    let cancel = |number: &str| CancelReservationRequest {
+        channel: CHANNEL.to_owned(),
+        reservation_number: number.to_owned(),
+        note: String::new(),
+    };
+    first.cancel_reservation(cancel("R-1")).await.unwrap();
+    second
+        .create_reservation(wish("R-2", &[(CHAIR, 1)]))
+        .await
+        .unwrap();
+    second.cancel_reservation(cancel("R-2")).await.unwrap();
+    first
+        .create_reservation(wish("R-3", &[(CHAIR, 1)]))
+        .await
+        .unwrap();
+}
+
 /// One caller on his process: reserves a few pieces some times, and gives some of them up. What he holds in the end.
 async fn comes_and_goes(mut client: Client, caller: usize) -> i64 {
     let mut holds = 0;

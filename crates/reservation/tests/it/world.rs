@@ -3,12 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use millrace_contract::inventories::v1::{Inventory, InventoryChanged, LocationFigure};
 use millrace_contract::personal::v1::Personal;
 use millrace_contract::reservation::v1 as proto;
 use millrace_contract::reservation::v1::reservation_service_client::ReservationServiceClient;
 use millrace_contract::reservations::v1::{Reservation, ReservationLine};
 use millrace_contract::values::v1::{Decimal, Quantity};
+use millrace_erp::Erp;
+use millrace_erp::business_central::BusinessCentral;
+use millrace_erp_simulator::{Config as SimulatorConfig, Simulator};
 use millrace_event_bus::{Bus, EmbeddedBus, Routes};
 use millrace_event_store::{
     Append, Cause, Database, DatabaseSettings, EventLog, Expected, NewEvent, Sealer,
@@ -21,13 +26,14 @@ use millrace_service_kit::metrics::Metrics;
 use millrace_service_kit::{Clock, Ids, ManualClock, Secret, Shutdown, SystemClock, Timestamp};
 use millrace_values::{Channel as WebShop, Channels};
 use prost::Message;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
+use tonic_types::StatusExt;
 use uuid::Uuid;
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -43,6 +49,8 @@ const STAFF: &str = "the-token-of-the-staff";
 
 const SETTINGS: &str = r#"
 look_every = "20ms"
+short_after = "50ms"
+takeover_after = "1s"
 
 [[stores]]
 location = "STORE-1"
@@ -51,6 +59,16 @@ time_zone = "Europe/Berlin"
 open_on = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
 keep_for = 2
 quantity = 1000
+
+[[stores]]
+location = "STORE-HH"
+channels = ["furniture"]
+time_zone = "Europe/Berlin"
+
+[[stores]]
+location = "MAIN"
+channels = ["furniture"]
+time_zone = "Europe/Berlin"
 
 [[stores]]
 location = "STORE-2"
@@ -75,8 +93,22 @@ impl Interceptor for Token {
 pub struct World {
     bus: Arc<EmbeddedBus>,
     owner: Arc<dyn EventLog>,
+    erp: Option<Pretended>,
     pub clock: Arc<ManualClock>,
     pub shutdown: Shutdown,
+}
+
+/// A pretend ERP, and the adapter that speaks to it.
+pub struct Pretended {
+    pub simulator: Simulator,
+    pub adapter: Arc<BusinessCentral>,
+}
+
+/// What figures know: requests with a row version below, and what happened up to a moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known {
+    pub boundary: Option<u64>,
+    pub settled: Option<Timestamp>,
 }
 
 /// One running service.
@@ -107,13 +139,66 @@ impl World {
         Self {
             bus,
             owner,
+            erp: None,
             clock: Arc::new(ManualClock::at(friday)),
             shutdown,
         }
     }
 
+    /// With an ERP that has transfer requests.
+    pub async fn with_erp() -> Self {
+        let config = SimulatorConfig {
+            webhook_delay: Duration::from_millis(20),
+            ..SimulatorConfig::default()
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let simulator = Simulator::start(config, listener).await.unwrap();
+        let settings = serde_json::from_value(json!({
+            "code": "bc-main",
+            "address": format!("{}/v2.0", simulator.url()),
+            "sign_in_address": simulator.url(),
+            "tenant": "demo",
+            "environment": "production",
+            "client_id": "millrace-demo",
+            "client_secret": "millrace-demo",
+            "limits": { "timeout": "5s", "write_timeout": "500ms", "patience": "2s" },
+            "reading": { "queue_interval": "100ms" },
+        }));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let adapter = BusinessCentral::connect(settings.unwrap(), clock, Ids::random()).unwrap();
+        let mut world = Self::new().await;
+        // Time passes ten times as fast, so that what is put off comes soon.
+        let (clock, stop) = (world.clock.clone(), world.shutdown.clone());
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(Duration::from_millis(100));
+            while !stop.is_cancelled() {
+                ticks.tick().await;
+                clock.advance(SignedDuration::from_secs(1));
+            }
+        });
+        world.erp = Some(Pretended {
+            simulator,
+            adapter: Arc::new(adapter),
+        });
+        world
+    }
+
+    /// What a person does in the ERP.
+    pub async fn office(&self, act: &str, body: Value) -> Value {
+        self.erp().simulator.office(act, body).await.unwrap()
+    }
+
+    pub fn erp(&self) -> &Pretended {
+        self.erp.as_ref().expect("this world has an ERP")
+    }
+
     /// As stock-availability would.
     pub async fn tell(&self, item: &str, there: &[(&str, i64)]) {
+        self.tell_of(item, there, Known::default()).await;
+    }
+
+    /// The same, with what the figures know.
+    pub async fn tell_of(&self, item: &str, there: &[(&str, i64)], known: Known) {
         let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, item.as_bytes());
         let figure = |(location, available): &(&str, i64)| LocationFigure {
             location_code: (*location).to_owned(),
@@ -126,6 +211,14 @@ impl World {
                 item_number: item.to_owned(),
                 unit: "PCS".to_owned(),
                 locations: there.iter().map(figure).collect(),
+                boundary: known
+                    .boundary
+                    .map(|boundary| boundary.to_string())
+                    .unwrap_or_default(),
+                settled: known.settled.map(|settled| prost_types::Timestamp {
+                    seconds: settled.as_second(),
+                    nanos: settled.subsec_nanosecond(),
+                }),
                 ..Inventory::default()
             }),
         };
@@ -171,6 +264,10 @@ impl World {
         let ports = Ports {
             database: database.clone(),
             bus: self.bus.clone(),
+            erp: self
+                .erp
+                .as_ref()
+                .map(|erp| erp.adapter.clone() as Arc<dyn Erp>),
             sealer: Arc::new(Sealer::new(database.clone(), &[7; 32])),
             channels: Arc::new(channels()),
             clock,
@@ -220,6 +317,11 @@ impl Drop for World {
 }
 
 impl Instance {
+    /// What works behind the calls is gone in the middle, as if it had been killed; its leases run out.
+    pub fn dies(&self) {
+        self.running.abort();
+    }
+
     /// After the world was told to stop: until the files are free.
     pub async fn ended(self) {
         self.running.await.unwrap().unwrap();
@@ -240,11 +342,33 @@ impl Instance {
         .await;
     }
 
+    /// Until the last figure of an item is known here.
+    pub async fn held_up_to(&self, store: &str, item: &str, there: i64) {
+        let what = format!("{there} of {item} are known");
+        millrace_test_rig::until(PATIENCE, &what, async || {
+            let rows: Vec<(String, Vec<u8>)> =
+                sqlx::query_as("SELECT asked, inventory FROM inventories")
+                    .fetch_all(self.database.pool())
+                    .await
+                    .unwrap();
+            let (_, inventory) = rows.into_iter().find(|(asked, _)| asked.contains(item))?;
+            let inventory = Inventory::decode(&*inventory).unwrap();
+            let mut places = inventory.locations.into_iter();
+            let place = places.find(|place| place.location_code == store)?;
+            (place.available?.units == there).then_some(())
+        })
+        .await;
+    }
+
     /// Everything that is held of an item, by the last event of its shelf.
     pub async fn held(&self, item: &str) -> i64 {
+        self.held_in(STORE, item).await
+    }
+
+    pub async fn held_in(&self, store: &str, item: &str) -> i64 {
         use millrace_contract::shelves::v1::ShelfMoved;
         let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, item.as_bytes());
-        let stream = format!("shelf/bc-main/{STORE}/{id}/");
+        let stream = format!("shelf/bc-main/{store}/{id}/");
         let last = self.log.read_last(&[stream]).await.unwrap();
         last.first().map_or(0, |recorded| {
             let moved = ShelfMoved::decode(recorded.event.payload.as_ref()).unwrap();
@@ -255,6 +379,14 @@ impl Instance {
 
 /// A guest's wish.
 pub fn wish(number: &str, lines: &[(&str, i64)]) -> proto::CreateReservationRequest {
+    wish_in(STORE, number, lines)
+}
+
+pub fn wish_in(
+    store: &str,
+    number: &str,
+    lines: &[(&str, i64)],
+) -> proto::CreateReservationRequest {
     let lines = lines
         .iter()
         .zip(1..)
@@ -268,7 +400,7 @@ pub fn wish(number: &str, lines: &[(&str, i64)]) -> proto::CreateReservationRequ
         reservation: Some(Reservation {
             channel: CHANNEL.to_owned(),
             reservation_number: number.to_owned(),
-            store: STORE.to_owned(),
+            store: store.to_owned(),
             placed_at: Some(prost_types::Timestamp::default()),
             lines: lines.collect(),
             ..Reservation::default()
@@ -286,6 +418,13 @@ pub fn pieces(count: i64) -> Quantity {
         nanos: 0,
         unit: String::new(),
     }
+}
+
+/// The name of the rule that said no.
+pub fn reason(refused: &Status) -> String {
+    let details = refused.get_error_details();
+    let info = details.error_info();
+    info.map(|info| info.reason.clone()).unwrap_or_default()
 }
 
 fn decimal(units: i64) -> Decimal {

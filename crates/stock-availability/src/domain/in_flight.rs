@@ -4,8 +4,9 @@
 //! paperwork. It leaves when it is cancelled or dropped, or when the figure contains it. That goods were shipped does not
 //! make it leave by itself: a figure from before the order still shows them.
 //!
-//! A reservation counts from the moment it was made. The ERP has no part in it, so no document of it is ever contained; it leaves
-//! when it is given up, and what was fetched leaves when the figure contains that moment.
+//! A reservation counts from the moment it was made until it is given up, or until the figure contains its transfer request: then
+//! the ERP deducts it itself. What was fetched counts until the till has had time to tell: from when the goods are back in the store's
+//! stock there, or, where the ERP has no part in it, from when they left. It leaves when the figure contains that moment.
 
 use std::collections::BTreeMap;
 
@@ -39,6 +40,8 @@ pub struct InFlight {
     pub placed_at: Timestamp,
     /// The earliest document known that it became.
     pub document: Option<Document>,
+    /// Of a reservation: what brought its goods back to the store's stock.
+    pub returned: Option<Document>,
 }
 
 /// The item as far as it is known.
@@ -94,6 +97,8 @@ pub enum OrderFact {
     /// The lines went on; `document` where the event is about one, `shipped_at` where goods left.
     WentOn {
         document: Option<Document>,
+        /// What brought a reservation's goods back.
+        returned: Option<Document>,
         shipped_at: Option<Timestamp>,
         lines: Vec<Progress>,
     },
@@ -103,13 +108,26 @@ impl InFlight {
     /// What it takes from a figure that contains `contains`: nothing once it is in there.
     #[must_use]
     pub fn missing_from(&self, contains: &Contains) -> Quantity {
+        if matches!(self.claim, Claim::Reservation(_)) {
+            let held = if self.is_contained(contains) {
+                Quantity::ZERO
+            } else {
+                self.reserved()
+            };
+            let gone = if self.is_fetched_known(contains) {
+                Quantity::ZERO
+            } else {
+                self.shipped.total
+            };
+            return held + gone;
+        }
         let open = self.ordered - self.cancelled;
-        if contains.sales_orders && matches!(self.claim, Claim::Order(_)) {
-            let contained = self
-                .document
-                .as_ref()
-                .is_some_and(|document| contains.document(document));
-            return if contained { Quantity::ZERO } else { open };
+        if contains.sales_orders {
+            return if self.is_contained(contains) {
+                Quantity::ZERO
+            } else {
+                open
+            };
         }
         let left = match self.shipped.at {
             Some(at) if contains.moment(at) => self.shipped.total,
@@ -119,19 +137,51 @@ impl InFlight {
         (open - left).at_least_zero()
     }
 
-    /// What a store holds back for it at this moment; nothing of an order.
-    #[must_use]
-    pub fn reserved(&self) -> Quantity {
-        match self.claim {
-            Claim::Order(_) => Quantity::ZERO,
-            Claim::Reservation(_) => self.ordered - self.cancelled - self.shipped.total,
+    fn is_contained(&self, contains: &Contains) -> bool {
+        let document = self.document.as_ref();
+        document.is_some_and(|document| contains.document(document))
+    }
+
+    /// What a store holds back for a reservation at this moment.
+    fn reserved(&self) -> Quantity {
+        self.ordered - self.cancelled - self.shipped.total
+    }
+
+    /// Whether the figure knows where the goods are that were fetched.
+    fn is_fetched_known(&self, contains: &Contains) -> bool {
+        let is_back = self
+            .returned
+            .as_ref()
+            .is_some_and(|returned| contains.document(returned));
+        // What was put aside left the store's figure, and comes back to it before it is sold.
+        if self.is_contained(contains) && !is_back {
+            return true;
         }
+        self.fetched_from()
+            .is_none_or(|moment| contains.moment(moment))
+    }
+
+    /// From when on the till may tell what was fetched; `None`: nothing was.
+    #[must_use]
+    pub fn fetched_from(&self) -> Option<Timestamp> {
+        let at = self.shipped.at?;
+        Some(self.returned.map_or(at, |returned| at.max(returned.at)))
     }
 
     /// Nothing of it will ever count again for figures from here on.
     #[must_use]
     pub fn is_settled(&self, contains: &Contains) -> bool {
-        self.ordered == self.cancelled || self.missing_from(contains).is_zero()
+        if self.ordered == self.cancelled {
+            return true;
+        }
+        match self.claim {
+            Claim::Order(_) => self.missing_from(contains).is_zero(),
+            Claim::Reservation(_) => {
+                let is_still_to_return = self.document.is_some() && self.returned.is_none();
+                let is_known = |moment| contains.moment(moment) && !is_still_to_return;
+                self.reserved().is_zero() && self.fetched_from().is_none_or(is_known)
+            }
+        }
     }
 }
 
@@ -177,6 +227,7 @@ pub fn follow(
                         .unwrap_or_default(),
                     placed_at,
                     document,
+                    returned: None,
                     item: match before {
                         Some(before)
                             if before.item.number == taken.item.number
@@ -192,6 +243,7 @@ pub fn follow(
         }
         OrderFact::WentOn {
             document,
+            returned,
             shipped_at,
             lines,
         } => {
@@ -203,6 +255,7 @@ pub fn follow(
                     (Some(known), Some(new)) => Some(known.earlier(new)),
                     (known, new) => known.or(new),
                 };
+                line.returned = line.returned.or(returned);
                 if let Some(progress) = progress.remove(&line.line) {
                     line = line.gone_on(progress, shipped_at);
                 }
@@ -293,13 +346,44 @@ mod tests {
             ..below(100)
         };
         assert_eq!(reserved.missing_from(&figure(59)), quantity(3));
-        assert_eq!(reserved.reserved(), quantity(3));
         // One was not there, two were fetched.
         let fetched = went_on(reserved.clone(), None, 1, 2);
-        assert_eq!(fetched.reserved(), Quantity::ZERO);
         assert_eq!(fetched.missing_from(&figure(29)), quantity(2));
         assert_eq!(fetched.missing_from(&figure(30)), Quantity::ZERO);
         assert_eq!(lines_after(reserved, None, 3, 0), []);
+    }
+
+    #[test]
+    fn a_reservation_that_the_figure_contains_counts_no_more_until_its_goods_are_fetched_and_back()
+    {
+        let reserved = InFlight {
+            claim: Claim::Reservation(ReservationNumber::parse("R-1").unwrap()),
+            ..taken(3)
+        };
+        let figure = |boundary, second| Contains {
+            settled: at(second),
+            ..below(boundary)
+        };
+        let placed = went_on(reserved, posted(50), 0, 0);
+        assert_eq!(placed.missing_from(&figure(50, 0)), quantity(3));
+        assert_eq!(placed.missing_from(&figure(51, 0)), Quantity::ZERO);
+        assert!(!placed.is_settled(&figure(51, 0)), "its goods are there");
+
+        let fetched = went_on(placed, posted(60), 1, 2);
+        assert_eq!(fetched.missing_from(&figure(61, 59)), Quantity::ZERO);
+        assert!(!fetched.is_settled(&figure(61, 59)), "they are not back");
+
+        let back = InFlight {
+            returned: Some(Document {
+                row_version: Some(70),
+                at: at(40),
+            }),
+            ..fetched
+        };
+        assert_eq!(back.missing_from(&figure(70, 39)), Quantity::ZERO);
+        assert_eq!(back.missing_from(&figure(71, 39)), quantity(2));
+        assert_eq!(back.missing_from(&figure(71, 40)), Quantity::ZERO);
+        assert!(back.is_settled(&figure(71, 40)));
     }
 
     #[test]
@@ -384,6 +468,7 @@ mod tests {
         };
         let fact = OrderFact::WentOn {
             document,
+            returned: None,
             shipped_at: Some(at(30)),
             lines: vec![progress],
         };

@@ -17,6 +17,9 @@ pub struct Inventory {
     pub unit: Option<UnitCode>,
     /// When the ERP calculated its part.
     pub as_of: Timestamp,
+    /// What the ERP's part contains: documents with a row version below, and what happened up to a moment.
+    pub boundary: Option<u64>,
+    pub settled: Option<Timestamp>,
     /// By location code.
     pub locations: Vec<LocationFigure>,
 }
@@ -29,7 +32,7 @@ pub struct LocationFigure {
     pub reserved: Quantity,
     pub in_flight: Quantity,
     pub safety_stock: Quantity,
-    /// The part of `in_flight` that stores hold back for reservations.
+    /// The part of `in_flight` that is due to reservations.
     pub reservations: Quantity,
     /// By channel code; channels without anything in flight here are not named.
     pub channels: Vec<ChannelInFlight>,
@@ -92,6 +95,8 @@ pub fn join(join: &Join) -> Option<Inventory> {
         number: join.number.clone(),
         unit: join.unit.clone(),
         as_of: figures.as_of,
+        boundary: figures.contains.boundary,
+        settled: Some(figures.contains.settled),
         locations: locations.into_values().collect(),
     })
 }
@@ -124,7 +129,7 @@ impl LocationFigure {
         self.in_flight = self.in_flight + missing;
         if matches!(line.claim, Claim::Reservation(_)) {
             // No shop deducts it by itself.
-            self.reservations = self.reservations + line.reserved();
+            self.reservations = self.reservations + missing;
             return;
         }
         let at = match self
@@ -171,7 +176,11 @@ impl Decider for Shelf {
 
     fn decide(known: &Option<Inventory>, command: Join) -> Result<Vec<Event>, Infallible> {
         Ok(match (known, join(&command)) {
-            (Some(known), Some(now)) if known.says_the_same_as(&now) => vec![],
+            (Some(known), Some(now))
+                if known.says_the_same_as(&now) && !settles(&command.in_flight, known, &now) =>
+            {
+                vec![]
+            }
             (_, Some(now)) => vec![Event::Changed(now)],
             (Some(_), None) => vec![Event::Deleted],
             (None, None) => vec![],
@@ -186,6 +195,12 @@ impl Decider for Shelf {
     }
 }
 
+/// Whether somebody waits to be told that what was fetched is contained now: it may have been before anybody told us of it.
+fn settles(in_flight: &[InFlight], known: &Inventory, now: &Inventory) -> bool {
+    let mut fetched = in_flight.iter().filter_map(InFlight::fetched_from);
+    fetched.any(|moment| known.settled < Some(moment) && Some(moment) <= now.settled)
+}
+
 impl Inventory {
     /// Time passing alone is nothing new: `as_of` and what depends on it may differ. The older pair stays right for a shop
     /// that deducts its own orders, because both belong together.
@@ -194,6 +209,8 @@ impl Inventory {
             number,
             unit,
             as_of: _,
+            boundary: _,
+            settled: _,
             locations,
         } = self;
         let same = |(mine, other): (&LocationFigure, &LocationFigure)| {
@@ -218,7 +235,7 @@ impl Inventory {
 #[cfg(test)]
 mod tests {
     use millrace_event_store::given;
-    use millrace_values::OrderNumber;
+    use millrace_values::{OrderNumber, ReservationNumber};
 
     use super::super::figures::{Contains, Part};
     use super::super::in_flight::{Document, Goods, ItemRef};
@@ -292,6 +309,34 @@ mod tests {
         let now = join(&counted(10).with(line)).unwrap();
         assert_eq!(now.locations.len(), 2);
         assert_eq!(now.locations[1].available(), -quantity(2));
+    }
+
+    #[test]
+    fn what_was_fetched_and_is_contained_before_it_is_told_is_told_once() {
+        let fetched = InFlight {
+            claim: Claim::Reservation(ReservationNumber::parse("R-1").unwrap()),
+            shipped: Goods {
+                total: quantity(2),
+                before: Quantity::ZERO,
+                at: Some(at(20)),
+            },
+            ..ordered(2, None)
+        };
+        let settled = |second| {
+            let mut join = counted(10);
+            if let Some(figures) = &mut join.figures {
+                figures.contains.settled = at(second);
+            }
+            join
+        };
+        let before = changed(&settled(10));
+        let now = settled(20).with(fetched);
+        given::<Shelf>([before.clone()])
+            .when(now.clone())
+            .then([changed(&now)]);
+        given::<Shelf>([before, changed(&now)])
+            .when(now)
+            .then_nothing();
     }
 
     #[test]
@@ -381,6 +426,7 @@ mod tests {
                 row_version: Some(version),
                 at: at(21),
             }),
+            returned: None,
         }
     }
 

@@ -173,6 +173,7 @@ impl ShopOrder {
                 row_version: Some(version),
                 at: at(version),
             }),
+            returned: None,
             shipped_at: None,
             lines: vec![Progress {
                 line: 1,

@@ -13,6 +13,8 @@ use crate::domain::{Claim, Document, Goods, InFlight, ItemRef};
 use crate::wire::{parts, variant_text};
 
 const COLUMNS: &str = include_str!("in_flight_columns.sql");
+/// Of a row: these and the ERP.
+const PLACES: usize = 18;
 
 struct Line(InFlight);
 
@@ -41,6 +43,14 @@ fn line(row: &AnyRow) -> Result<InFlight, StoreError> {
             })
         }
     };
+    let returned = match optional("returned_at")? {
+        None => None,
+        Some(at) => Some(Document {
+            row_version: optional("returned_version")?
+                .and_then(|version| u64::try_from(version).ok()),
+            at: time(at)?,
+        }),
+    };
     Ok(InFlight {
         channel: ChannelCode::parse(&text("channel")?).map_err(|_| broken("channel"))?,
         claim: claim(&text("order_number")?)?,
@@ -65,6 +75,7 @@ fn line(row: &AnyRow) -> Result<InFlight, StoreError> {
         },
         placed_at: time(number("placed_at")?)?,
         document,
+        returned,
     })
 }
 
@@ -199,14 +210,14 @@ pub async fn replace(
         .bind(claim_text(claim))
         .execute(&mut **tx)
         .await?;
-    for chunk in lines.chunks(VALUES / 16) {
+    for chunk in lines.chunks(VALUES / PLACES) {
         let sql = format!(
             "INSERT INTO in_flight (erp, {COLUMNS}) VALUES {}",
-            places_of_rows(chunk.len(), 16)
+            places_of_rows(chunk.len(), PLACES)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for line in chunk {
-            let document = line.document.as_ref();
+            let (document, returned) = (line.document.as_ref(), line.returned.as_ref());
             query = query
                 .bind(erp.as_str())
                 .bind(channel.as_str())
@@ -223,7 +234,9 @@ pub async fn replace(
                 .bind(line.shipped.at.map(micros))
                 .bind(micros(line.placed_at))
                 .bind(document.and_then(|document| i64::try_from(document.row_version?).ok()))
-                .bind(document.map(|document| micros(document.at)));
+                .bind(document.map(|document| micros(document.at)))
+                .bind(returned.and_then(|document| i64::try_from(document.row_version?).ok()))
+                .bind(returned.map(|document| micros(document.at)));
         }
         query.execute(&mut **tx).await?;
     }

@@ -69,6 +69,11 @@ fn message(item: SystemId, variant_code: String, inventory: &Inventory) -> wire:
             .map(ToString::to_string)
             .unwrap_or_default(),
         locations: inventory.locations.iter().map(location).collect(),
+        boundary: inventory
+            .boundary
+            .map(|boundary| boundary.to_string())
+            .unwrap_or_default(),
+        settled: inventory.settled.map(Into::into),
     }
 }
 
@@ -109,6 +114,10 @@ fn read(payload: &[u8]) -> Result<(SystemId, Option<VariantCode>, Inventory), Wi
         .first()
         .ok_or(WireError::Missing { field: "locations" })?;
     let as_of = moment("as_of", first.as_of)?;
+    let settled = inventory
+        .settled
+        .map(|settled| moment("settled", Some(settled)))
+        .transpose()?;
     let locations = inventory
         .locations
         .into_iter()
@@ -125,6 +134,8 @@ fn read(payload: &[u8]) -> Result<(SystemId, Option<VariantCode>, Inventory), Wi
             number,
             unit,
             as_of,
+            boundary: inventory.boundary.parse().ok(),
+            settled,
             locations,
         },
     ))

@@ -178,6 +178,7 @@ fn went_on(
     });
     Ok(OrderFact::WentOn {
         document,
+        returned: None,
         shipped_at,
         lines: lines.collect::<Result<_, WireError>>()?,
     })

@@ -1,4 +1,5 @@
-//! What the events of `reservations` say to stock. A line that was fetched is to stock what a shipped one is: goods that left.
+//! What the events of `reservations` say to stock. A line that was fetched is to stock what a shipped one is: goods that left; its
+//! transfer request is its document.
 
 use std::collections::HashMap;
 
@@ -10,7 +11,7 @@ use millrace_values::{
 
 use super::orders::{OrderNews, decode, quantity};
 use super::{WireError, moment};
-use crate::domain::{Claim, ItemRef, OrderFact, Progress, Taken};
+use crate::domain::{Claim, Document, ItemRef, OrderFact, Progress, Taken};
 
 /// Reads a reservation's event, which happened `at`. `Ok(None)`: a kind this version does not know; every event carries the whole
 /// status per line.
@@ -28,21 +29,29 @@ pub fn reservation_news(
         .unwrap_or_default();
     let fact = match name {
         "ReservationRequested" => requested(decode(payload, "ReservationRequested")?)?,
+        "ReservationPlaced" => {
+            let event: wire::ReservationPlaced = decode(payload, "ReservationPlaced")?;
+            went_on(event.lines, at, event.transfer)?
+        }
         "ReservationPosted" => {
             let event: wire::ReservationPosted = decode(payload, "ReservationPosted")?;
-            went_on(event.lines, at)?
+            went_on(event.lines, at, event.transfer)?
         }
         "ReservationPickedUp" => {
             let event: wire::ReservationPickedUp = decode(payload, "ReservationPickedUp")?;
-            went_on(event.lines, at)?
+            went_on(event.lines, at, None)?
         }
         "ReservationCancelled" => {
             let event: wire::ReservationCancelled = decode(payload, "ReservationCancelled")?;
-            went_on(event.lines, at)?
+            went_on(event.lines, at, None)?
         }
         "ReservationExpired" => {
             let event: wire::ReservationExpired = decode(payload, "ReservationExpired")?;
-            went_on(event.lines, at)?
+            went_on(event.lines, at, None)?
+        }
+        "ReservationSettled" => {
+            let event: wire::ReservationSettled = decode(payload, "ReservationSettled")?;
+            went_on(event.lines, at, event.transfer)?
         }
         _ => return Ok(None),
     };
@@ -100,7 +109,19 @@ fn requested(event: wire::ReservationRequested) -> Result<OrderFact, WireError> 
     })
 }
 
-fn went_on(lines: Vec<wire::LineStatus>, at: Moment) -> Result<OrderFact, WireError> {
+fn went_on(
+    lines: Vec<wire::LineStatus>,
+    at: Moment,
+    transfer: Option<wire::ErpTransfer>,
+) -> Result<OrderFact, WireError> {
+    let transfer = transfer.map(document).transpose()?;
+    let (document, returned) = match transfer {
+        None => (None, None),
+        Some((wire::TransferState::Returned, document)) => (None, Some(document)),
+        // A cancelled one took nothing from the store.
+        Some((wire::TransferState::Cancelled, _)) => (None, None),
+        Some((_, document)) => (Some(document), None),
+    };
     let mut fetched_at = None;
     let lines = lines.into_iter().map(|line| {
         let picked_up = quantity("picked_up", line.picked_up)?;
@@ -118,8 +139,21 @@ fn went_on(lines: Vec<wire::LineStatus>, at: Moment) -> Result<OrderFact, WireEr
     });
     let lines = lines.collect::<Result<_, WireError>>()?;
     Ok(OrderFact::WentOn {
-        document: None,
+        document,
+        returned,
         shipped_at: fetched_at,
         lines,
     })
+}
+
+fn document(transfer: wire::ErpTransfer) -> Result<(wire::TransferState, Document), WireError> {
+    let row_version = match transfer.row_version.as_str() {
+        "" => None,
+        text => Some(
+            text.parse()
+                .map_err(|error| WireError::wrong("row_version", error))?,
+        ),
+    };
+    let at = moment("changed_at", transfer.changed_at)?;
+    Ok((transfer.state(), Document { row_version, at }))
 }

@@ -84,6 +84,15 @@ impl ReservationApi {
         let desk = &self.desk;
         let mut reservation = wish.reservation.clone();
         let store = desk.store(channel, &reservation.store)?;
+        let side = desk.erp.as_ref();
+        let side = side.filter(|side| side.erp.code() == &reservation.erp);
+        if side.is_some_and(|side| side.warehouses.is_missing(&store.location)) {
+            let store = &store.location;
+            return Err(rejection::precondition(
+                "NO_RESERVATION_WAREHOUSE",
+                format!("store {store} has no warehouse where it could put goods aside"),
+            ));
+        }
         if let Some((reason, why)) = store.beyond(&reservation.lines) {
             return Err(rejection::precondition(reason, why));
         }

@@ -8,12 +8,15 @@ use millrace_service_kit::auth::Caller;
 use millrace_service_kit::metrics::Counter;
 use millrace_service_kit::trace::TraceContext;
 use millrace_service_kit::{Ids, rejection};
-use millrace_values::{Channel, ChannelCode, Channels, LocationCode, Quantity, ReservationNumber};
+use millrace_values::{
+    Channel, ChannelCode, Channels, ErpCode, LocationCode, Quantity, ReservationNumber,
+};
 use tonic::{Request, Status};
 
 use super::refusal;
 use crate::config::Stores;
 use crate::domain::{Command, LineStatus, Reservation, Store, Taken, stream};
+use crate::outbound::ErpSide;
 use crate::read_model::{Figures, Listing, asked};
 use crate::reservations::{Actor, Loaded, Reservations};
 use crate::wire;
@@ -28,6 +31,8 @@ pub struct Desk {
     pub listing: Listing,
     pub stores: Arc<Stores>,
     pub sealer: Arc<Sealer>,
+    /// `None`: there is no ERP.
+    pub erp: Option<ErpSide>,
     pub channels: Arc<Channels>,
     pub ids: Ids,
     pub made: Counter,
@@ -113,6 +118,7 @@ impl Desk {
                 cancelled: Quantity::ZERO,
                 picked_up: Quantity::ZERO,
                 returned: Quantity::ZERO,
+                short: Quantity::ZERO,
                 item: thing.item,
                 variant: line.variant.clone(),
             })
@@ -128,6 +134,17 @@ impl Desk {
             Ok(contact) => Ok(Some(contact)),
             Err(SealError::Erased) => Ok(None),
             Err(error) => Err(refusal::not_sealed(error)),
+        }
+    }
+
+    /// The ERP's side of it, if the ERP has a part in reservations of this company.
+    pub async fn erp_side(&self, erp: &ErpCode) -> Result<Option<&ErpSide>, Status> {
+        let Some(side) = &self.erp else {
+            return Ok(None);
+        };
+        match side.has_part_in(erp).await {
+            Ok(has_part) => Ok(has_part.then_some(side)),
+            Err(error) => Err(refusal::erp(&error)),
         }
     }
 

@@ -14,8 +14,10 @@ use millrace_values::{CustomerNumber, Quantity};
 use tonic::{Request, Response, Status};
 use tracing::instrument;
 
-use crate::domain::{CancelReason, Command};
+use crate::domain::{CancelReason, Command, Phase, Rejection};
+use crate::outbound::CarryError;
 use crate::read_model::Which;
+use crate::reservations::ReservationError;
 use crate::wire;
 pub use desk::Desk;
 use desk::{location_of, note_of, number_of};
@@ -77,10 +79,19 @@ impl ReservationService for ReservationApi {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
         let desk = &self.desk;
-        let channel = desk.channel(&caller, &[READ], "channel", &request.channel)?;
+        let channel = match request.channel.as_str() {
+            "" => {
+                caller.may_anywhere(READ)?;
+                caller.channel().map(str::to_owned)
+            }
+            code => {
+                let channel = desk.channel(&caller, &[READ], "channel", code)?;
+                Some(channel.code.to_string())
+            }
+        };
         let store = match request.store.trim() {
             "" => None,
-            store => Some(desk.store(channel, &location_of(store)?)?.location.clone()),
+            store => Some(location_of(store)?),
         };
         let state = proto::ReservationState::try_from(request.state).map_err(|_| {
             let why = format!("{} is no state of a reservation", request.state);
@@ -88,7 +99,7 @@ impl ReservationService for ReservationApi {
         })?;
         let limit = page::size(request.page_size)?;
         let which = Which {
-            channel: channel.code.clone(),
+            channel,
             store,
             state,
             after: page::position(&request.page_token, 0)?,
@@ -128,16 +139,42 @@ impl ReservationService for ReservationApi {
         if !faults.is_empty() {
             return Err(faults.into_status());
         }
-        let loaded = desk.load(channel, &request.reservation_number).await?;
+        let number = &request.reservation_number;
+        let loaded = desk.load(channel, number).await?;
         let reservation = &loaded.taken.reservation;
-        let store = desk.store(channel, &reservation.store)?;
+        let store = desk.stores.of_reservation(reservation);
         let command = Command::Post {
-            found,
+            found: found.clone(),
             document_number: reservation.number.to_string(),
             collect_by: store.collect_by(&channel.code, desk.reservations.now()),
         };
-        let number = &request.reservation_number;
-        let taken = desk.carry_out(channel, number, command, &actor).await?;
+        let taken = match desk.erp_side(&reservation.erp).await? {
+            Some(side) => {
+                // What the ERP would do with it need not be asked where it is wrong, or done.
+                match loaded.taken.would(command) {
+                    Ok(true) => side.post(loaded.taken, &found).await,
+                    Ok(false) => Ok(loaded.taken),
+                    Err(rejection) => Err(ReservationError::Rejected(rejection).into()),
+                }
+                .map_err(|error| refusal::carried(error, number))?
+            }
+            None if loaded.taken.transfer.is_some() => {
+                return Err(refusal::carried(CarryError::NoPart, number));
+            }
+            None => desk.carry_out(channel, number, command, &actor).await?,
+        };
+        match taken.phase {
+            Phase::Cancelled(CancelReason::RefusedByErp) => {
+                let why = format!("the erp refuses reservation {number}; it is cancelled");
+                return Err(rejection::precondition("ERP_REFUSED", why));
+            }
+            Phase::Requested | Phase::Posted | Phase::Cancelled(CancelReason::NotFound) => {}
+            // It ended while the store looked.
+            Phase::PickedUp | Phase::Cancelled(_) | Phase::Expired => {
+                let ended = ReservationError::Rejected(Rejection::Ended);
+                return Err(refusal::failed(ended, number));
+            }
+        }
         Ok(Response::new(proto::PostReservationResponse {
             reservation: Some(wire::view(&taken)),
         }))
@@ -180,17 +217,16 @@ impl ReservationService for ReservationApi {
         let request = request.into_inner();
         let channel = desk.channel(&caller, &[STORE], "channel", &request.channel)?;
         let location = location_of(&request.store)?;
-        let store = desk.store(channel, &location)?;
         let document = number_of("document_number", &request.document_number)?;
         let customer = CustomerNumber::parse_optional(&request.customer_number)
             .map_err(|error| rejection::bad_request("customer_number", error.to_string()))?;
-        // The number of the posting is the reservation's own, and its bar code says the same.
-        let loaded = desk.load(channel, document.as_str()).await?;
-        let is_here = loaded.taken.reservation.store == store.location;
-        if !is_here {
-            return Err(rejection::not_found("reservation", document.as_str()));
-        }
-        let stream = loaded.stream;
+        // Its bar code says the same.
+        let stream = desk
+            .listing
+            .with_document(&channel.code, &location, document.as_str())
+            .await
+            .map_err(|error| refusal::away(&error))?
+            .ok_or_else(|| rejection::not_found("reservation", document.as_str()))?;
         let taken = desk
             .reservations
             .carry_out(&stream, Command::PickUp { customer }, &actor)

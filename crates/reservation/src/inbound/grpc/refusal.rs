@@ -1,12 +1,14 @@
 //! How the business, and the world, say no over gRPC: one table (DESIGN.md §7).
 
+use millrace_erp::ErpError;
 use millrace_event_store::{SealError, StoreError};
 use millrace_service_kit::rejection;
 use tonic::Status;
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::domain::Rejection;
 use crate::domain::shelf::NotThere;
+use crate::outbound::CarryError;
 use crate::reservations::ReservationError;
 
 pub fn failed(error: ReservationError, number: &str) -> Status {
@@ -28,6 +30,44 @@ pub fn failed(error: ReservationError, number: &str) -> Status {
     }
 }
 
+/// What the ERP says, or that it says nothing.
+pub fn carried(error: CarryError, number: &str) -> Status {
+    match error {
+        CarryError::Erp(error) => erp(&error),
+        CarryError::Reservation(error) => failed(error, number),
+        CarryError::NoPart => rejection::unavailable(
+            "erp",
+            "the erp has no part in reservations at the moment, and has the goods of this one; try again",
+        ),
+    }
+}
+
+/// See [`carried`].
+pub fn erp(error: &ErpError) -> Status {
+    match error {
+        ErpError::Refused { code, .. } => rejection::precondition(
+            "ERP_REFUSED",
+            format!("the erp refuses it ({code}); look at the transfer request there"),
+        ),
+        ErpError::Contradiction { key } => rejection::precondition(
+            "ALREADY_POSTED",
+            format!("{key} was posted before with other quantities"),
+        ),
+        ErpError::Away { .. }
+        | ErpError::Unknown
+        | ErpError::ResyncNeeded { .. }
+        | ErpError::Unsupported(_)
+        | ErpError::Denied(_)
+        | ErpError::Unreadable(_) => {
+            warn!("the erp did not do its part: {error}");
+            rejection::unavailable(
+                "erp",
+                "the erp does not answer; the same call may be repeated, or it is posted there",
+            )
+        }
+    }
+}
+
 fn rejected(rejection: &Rejection, number: &str) -> Status {
     match rejection {
         Rejection::Unknown => rejection::not_found("reservation", number),
@@ -46,6 +86,10 @@ fn rejected(rejection: &Rejection, number: &str) -> Status {
         Rejection::NotPosted => rejection::precondition(
             "NOT_POSTED",
             format!("nobody has put the goods of reservation {number} aside yet"),
+        ),
+        Rejection::PickedUpBefore => rejection::precondition(
+            "ALREADY_PICKED_UP",
+            format!("the goods of reservation {number} were handed over before"),
         ),
         Rejection::WrongCustomer => rejection::precondition(
             "WRONG_CUSTOMER",

@@ -1,8 +1,9 @@
-INSERT INTO reservations (stream, channel, store, state, position, customer, document_number, due, reminded, view)
+INSERT INTO reservations (stream, channel, store, state, position, customer, document_number, due, reminded, in_erp, view)
 VALUES {rows}
 ON CONFLICT (stream) DO UPDATE SET
     state = excluded.state,
     document_number = excluded.document_number,
     due = excluded.due,
     reminded = excluded.reminded,
+    in_erp = excluded.in_erp,
     view = excluded.view

@@ -1,28 +1,24 @@
-//! Moves what shelves hold. One task per process decides, in memory and one after the other, for everybody who asked since it
-//! decided last, and writes all of it in one append: a thousand customers who want the same item cost one commit, not a thousand
-//! one behind the other. What it knows of a shelf is what the log holds. The log judges by versions: where another process moved
-//! a shelf meanwhile the append is refused as a whole, that shelf is read again, and it is decided again.
+//! Who decides about shelves, and is the only one here who writes them.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_contract::shelves::v1::ShelfMoved;
 use millrace_event_store::{
     Append, AppendError, Cause, EventLog, Expected, NewEvent, Recorded, StoreError, StreamAppend,
 };
 use millrace_service_kit::{Clock, Ids};
 use millrace_values::Quantity;
 use prost::Message;
-use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use crate::domain::shelf::{self, Move, NotThere, ShelfKey};
+use super::{Asking, Change, ChangeError, Known, Wanted, read};
+use crate::domain::Moving;
+use crate::domain::shelf::{NotThere, Shelf, ShelfKey};
 use crate::read_model::{Figures, Shown};
+use crate::wire;
 
 const KIND: &str = "millrace.shelves.v1.ShelfMoved";
-/// Callers that wait for a turn before others are kept waiting at the door.
-const QUEUE: usize = 4_096;
 /// Decided and written in one go.
 const TOGETHER: usize = 256;
 /// Shelves kept in memory.
@@ -32,105 +28,46 @@ const TRIES: u32 = 16;
 /// A database that says nothing for so long is away.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// Events of one reservation, with what they move.
-pub struct Change {
-    pub stream: String,
-    /// Where the stream stands; 0: it does not exist.
-    pub version: u64,
-    pub events: Vec<NewEvent>,
-    /// Line, and what it moves.
-    pub moves: Vec<(u32, Move)>,
-    /// What is taken, as a shop asks for it, move by move; empty when things are only given back.
-    pub asked: Vec<String>,
+/// What those who go together do to one shelf.
+#[derive(Default)]
+struct Moved {
+    by: Quantity,
+    shelf: Shelf,
+    reservations: Vec<String>,
 }
 
-#[derive(Debug, Error)]
-pub enum ChangeError {
-    /// Nothing was written.
-    #[error("line {line} is not there")]
-    NotThere { line: u32, why: NotThere },
-    /// The stream does not stand at that version.
-    #[error("the reservation changed meanwhile")]
-    Conflict,
-    #[error("{0}")]
-    Unfit(String),
-    #[error(transparent)]
-    Store(#[from] StoreError),
+/// Who is accepted, who is refused and why, and what the accepted do to shelves.
+type Decided = (
+    Vec<Asking>,
+    Vec<(Asking, ChangeError)>,
+    HashMap<ShelfKey, Moved>,
+);
+
+pub(super) struct Clerk {
+    log: Arc<dyn EventLog>,
+    figures: Figures,
+    clock: Arc<dyn Clock>,
+    ids: Ids,
+    known: HashMap<ShelfKey, Known>,
 }
 
-/// Whom to ask. Cheap to clone; when all are dropped the task ends.
-#[derive(Clone)]
-pub struct Shelves(mpsc::Sender<Asking>);
-
-struct Asking {
-    change: Change,
-    reply: oneshot::Sender<Result<(), ChangeError>>,
-}
-
-impl Asking {
-    fn answer(self, answer: Result<(), ChangeError>) {
-        // Nobody waits any more: what was written stands all the same.
-        let _ = self.reply.send(answer);
-    }
-}
-
-impl Shelves {
-    /// Whom to ask, and the task that answers; it ends when nobody can ask any more.
-    pub fn new(
+impl Clerk {
+    pub(super) fn new(
         log: Arc<dyn EventLog>,
         figures: Figures,
         clock: Arc<dyn Clock>,
         ids: Ids,
-    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
-        let (sender, asked) = mpsc::channel(QUEUE);
-        let clerk = Clerk {
+    ) -> Self {
+        Self {
             log,
             figures,
             clock,
             ids,
             known: HashMap::new(),
-        };
-        (Self(sender), clerk.run(asked))
+        }
     }
 
-    /// Writes the change once all its shelves allow it: all of it, or nothing.
-    ///
-    /// # Errors
-    /// See [`ChangeError`]. After [`ChangeError::Store`] it may have been written.
-    pub async fn change(&self, change: Change) -> Result<(), ChangeError> {
-        let (reply, answer) = oneshot::channel();
-        let asking = Asking { change, reply };
-        self.0.send(asking).await.map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)?
-    }
-}
-
-/// A shelf as the log holds it.
-#[derive(Debug, Clone, Copy, Default)]
-struct Shelf {
-    held: Quantity,
-    version: u64,
-}
-
-/// What those who go together do to one shelf.
-#[derive(Default)]
-struct Moved {
-    by: Quantity,
-    held: Quantity,
-    reservations: Vec<String>,
-}
-
-/// Decides, and is the only one here who writes.
-struct Clerk {
-    log: Arc<dyn EventLog>,
-    figures: Figures,
-    clock: Arc<dyn Clock>,
-    ids: Ids,
-    known: HashMap<ShelfKey, Shelf>,
-}
-
-impl Clerk {
-    async fn run(mut self, mut asked: mpsc::Receiver<Asking>) {
+    pub(super) async fn run(mut self, mut asked: mpsc::Receiver<Asking>) {
         let mut waiting = VecDeque::new();
         let mut came = Vec::with_capacity(TOGETHER);
         loop {
@@ -151,66 +88,109 @@ impl Clerk {
     /// Until everybody in `together` is answered.
     async fn settle(&mut self, together: Vec<Asking>) {
         let mut together = together;
+        let mut fresh = HashSet::new();
         for _ in 0..TRIES {
             if together.is_empty() {
                 return;
             }
-            let figures = match self.look(&together).await {
+            let figures = match self.look(&together, &mut fresh).await {
                 Ok(figures) => figures,
                 Err(error) => return refuse(together, error),
             };
-            let (accepted, moved) = self.decide(together, &figures);
+            let (accepted, refused, moved) = self.decide(together, &figures);
             if accepted.is_empty() {
-                return;
+                together = self.refused(refused, &fresh);
+                continue;
             }
             let written = self.log.append(self.append_of(&accepted, &moved)).await;
-            together = match written {
+            let mut again = match written {
                 Ok(_) => {
                     for (key, moved) in moved {
-                        let shelf = self.known.entry(key).or_default();
-                        shelf.held = moved.held;
-                        shelf.version += 1;
+                        // The log has just judged what was known of it.
+                        fresh.insert(key.clone());
+                        let known = self.known.entry(key).or_default();
+                        known.shelf = moved.shelf;
+                        known.version += 1;
                     }
-                    return accepted
-                        .into_iter()
-                        .for_each(|asking| asking.answer(Ok(())));
+                    for asking in accepted {
+                        asking.answer(Ok(()));
+                    }
+                    Vec::new()
                 }
                 Err(error) => {
                     for key in moved.keys() {
                         self.known.remove(key);
                     }
                     match error {
-                        AppendError::Store(error) => return refuse(accepted, error),
+                        AppendError::Store(error) => {
+                            let refused = refused.into_iter().map(|(asking, _)| asking);
+                            return refuse(accepted.into_iter().chain(refused).collect(), error);
+                        }
                         AppendError::Conflict { stream, .. } => {
                             let own = |asking: &Asking| asking.change.stream == stream;
                             if accepted.iter().any(own) {
-                                match self.without_moved(accepted).await {
-                                    Ok(others) => others,
-                                    Err(()) => return,
-                                }
+                                self.without_moved(accepted).await
                             } else {
                                 accepted
                             }
                         }
-                        unfit => return self.one_by_one(accepted, &unfit).await,
+                        unfit => {
+                            self.one_by_one(accepted, &unfit).await;
+                            Vec::new()
+                        }
                     }
                 }
             };
+            again.extend(self.refused(refused, &fresh));
+            together = again;
         }
         for asking in together {
             asking.answer(Err(ChangeError::Conflict));
         }
     }
 
+    /// Answers who gets nothing by shelves that were read in this turn. Others may have moved the others since: those are forgotten,
+    /// and who was refused by them is decided anew.
+    fn refused(
+        &mut self,
+        refused: Vec<(Asking, ChangeError)>,
+        fresh: &HashSet<ShelfKey>,
+    ) -> Vec<Asking> {
+        let mut again = Vec::new();
+        for (asking, why) in refused {
+            let shelves = asking
+                .change
+                .moves
+                .iter()
+                .map(|wanted| &wanted.moving.shelf);
+            let stale: Vec<&ShelfKey> = shelves.filter(|shelf| !fresh.contains(shelf)).collect();
+            let too_low = matches!(
+                &why,
+                ChangeError::NotThere {
+                    why: NotThere::TooLow { .. },
+                    ..
+                }
+            );
+            if too_low && !stale.is_empty() {
+                for shelf in stale {
+                    self.known.remove(shelf);
+                }
+                again.push(asking);
+            } else {
+                asking.answer(Err(why));
+            }
+        }
+        again
+    }
+
     /// Answers all whose own streams do not stand where they were thought to, so that many repeats cost one look; the others.
-    /// `Err`: everybody is answered.
-    async fn without_moved(&self, together: Vec<Asking>) -> Result<Vec<Asking>, ()> {
+    async fn without_moved(&self, together: Vec<Asking>) -> Vec<Asking> {
         let streams = together.iter().map(|asking| asking.change.stream.clone());
         let last = match self.log.read_last(&streams.collect::<Vec<_>>()).await {
             Ok(last) => last,
             Err(error) => {
                 refuse(together, error);
-                return Err(());
+                return Vec::new();
             }
         };
         let stand: HashMap<&str, u64> = last
@@ -229,7 +209,7 @@ impl Clerk {
                 asking.answer(Err(ChangeError::Conflict));
             }
         }
-        Ok(others)
+        others
     }
 
     /// One of them holds what the log does not take.
@@ -246,20 +226,28 @@ impl Clerk {
     }
 
     /// Reads the shelves that are not known and whether new reservations are new, and answers what is there.
-    async fn look(&mut self, together: &[Asking]) -> Result<HashMap<String, Shown>, StoreError> {
+    async fn look(
+        &mut self,
+        together: &[Asking],
+        fresh: &mut HashSet<ShelfKey>,
+    ) -> Result<HashMap<String, Shown>, StoreError> {
         let silent =
             || std::io::Error::new(std::io::ErrorKind::TimedOut, "the database did not answer");
-        let looked = tokio::time::timeout(SILENCE, self.look_at(together)).await;
+        let looked = tokio::time::timeout(SILENCE, self.look_at(together, fresh)).await;
         looked.unwrap_or_else(|_| Err(StoreError::Database(sqlx::Error::Io(silent()))))
     }
 
-    async fn look_at(&mut self, together: &[Asking]) -> Result<HashMap<String, Shown>, StoreError> {
+    async fn look_at(
+        &mut self,
+        together: &[Asking],
+        fresh: &mut HashSet<ShelfKey>,
+    ) -> Result<HashMap<String, Shown>, StoreError> {
         if self.known.len() > MOST_KNOWN {
             self.known.clear();
         }
         let shelves = together.iter().flat_map(|asking| &asking.change.moves);
         let unknown: BTreeMap<String, ShelfKey> = shelves
-            .map(|(_, moved)| &moved.shelf)
+            .map(|wanted| &wanted.moving.shelf)
             .filter(|shelf| !self.known.contains_key(*shelf))
             .map(|shelf| (shelf.stream(), shelf.clone()))
             .collect();
@@ -271,9 +259,10 @@ impl Clerk {
                 .map(|recorded| (&*recorded.stream, recorded))
                 .collect();
             for (stream, key) in unknown {
+                fresh.insert(key.clone());
                 match last.remove(&*stream).map(read) {
-                    None => drop(self.known.insert(key, Shelf::default())),
-                    Some(Ok(shelf)) => drop(self.known.insert(key, shelf)),
+                    None => drop(self.known.insert(key, Known::default())),
+                    Some(Ok(known)) => drop(self.known.insert(key, known)),
                     // Whoever needs it is told; the others are not kept waiting.
                     Some(Err(error)) => tracing::error!(
                         stream,
@@ -285,68 +274,69 @@ impl Clerk {
         }
         let asked: HashSet<&String> = together
             .iter()
-            .flat_map(|asking| &asking.change.asked)
+            .flat_map(|asking| &asking.change.moves)
+            .filter_map(|wanted| wanted.asked.as_ref())
             .collect();
         let asked: Vec<String> = asked.into_iter().cloned().collect();
         self.figures.of(&asked).await
     }
 
-    /// Answers who gets nothing; the others, and what they do to their shelves together.
-    fn decide(
-        &self,
-        together: Vec<Asking>,
-        figures: &HashMap<String, Shown>,
-    ) -> (Vec<Asking>, HashMap<ShelfKey, Moved>) {
+    /// Who gets what he wants, who does not and why, and what the former do to their shelves together.
+    fn decide(&self, together: Vec<Asking>, figures: &HashMap<String, Shown>) -> Decided {
         let mut moved: HashMap<ShelfKey, Moved> = HashMap::new();
         let mut accepted = Vec::with_capacity(together.len());
+        let mut refused = Vec::new();
         for asking in together {
             match self.after(&asking.change, figures, &moved) {
                 Ok(after) => {
-                    for (key, by, held) in after {
-                        let shelf = moved.entry(key).or_default();
-                        shelf.by = shelf.by + by;
-                        shelf.held = held;
-                        shelf.reservations.push(asking.change.stream.clone());
+                    for (key, by, shelf) in after {
+                        let moved = moved.entry(key).or_default();
+                        moved.by = moved.by + by;
+                        moved.shelf = shelf;
+                        moved.reservations.push(asking.change.stream.clone());
                     }
                     accepted.push(asking);
                 }
-                Err(refused) => asking.answer(Err(refused)),
+                Err(why) => refused.push((asking, why)),
             }
         }
-        (accepted, moved)
+        (accepted, refused, moved)
     }
 
-    /// What the shelves of a change hold after it, and after those that go before it.
+    /// The shelves of a change after it, and after those that go before it.
     fn after(
         &self,
         change: &Change,
         figures: &HashMap<String, Shown>,
         before: &HashMap<ShelfKey, Moved>,
-    ) -> Result<Vec<(ShelfKey, Quantity, Quantity)>, ChangeError> {
-        let mut after: Vec<(ShelfKey, Quantity, Quantity)> = Vec::new();
-        for (index, (line, Move { shelf, quantity })) in change.moves.iter().enumerate() {
+    ) -> Result<Vec<(ShelfKey, Quantity, Shelf)>, ChangeError> {
+        let mut after: Vec<(ShelfKey, Quantity, Shelf)> = Vec::new();
+        for Wanted { moving, asked } in &change.moves {
+            let Moving { line, shelf, moved } = moving;
             let known = self.known.get(shelf).ok_or_else(|| {
                 ChangeError::Unfit(format!("what is held at {shelf} cannot be read"))
             })?;
-            let there = change
-                .asked
-                .get(index)
+            let figure = asked
+                .as_ref()
                 .and_then(|asked| figures.get(asked))
                 .filter(|shown| shown.item == shelf.item)
-                .and_then(|shown| shown.available(&shelf.location));
+                .and_then(|shown| shown.figure(&shelf.location));
             let own = after.iter().position(|(other, ..)| other == shelf);
-            let held = match own {
-                Some(at) => after[at].2,
-                None => before.get(shelf).map_or(known.held, |moved| moved.held),
+            let now = match own {
+                Some(at) => after[at].2.clone(),
+                None => before
+                    .get(shelf)
+                    .map_or_else(|| known.shelf.clone(), |moved| moved.shelf.clone()),
             };
-            let now = shelf::after(held, *quantity, there)
+            let then = now
+                .after(moved, figure.as_ref())
                 .map_err(|why| ChangeError::NotThere { line: *line, why })?;
             match own {
                 Some(at) => {
-                    after[at].1 = after[at].1 + *quantity;
-                    after[at].2 = now;
+                    after[at].1 = after[at].1 + moved.quantity();
+                    after[at].2 = then;
                 }
-                None => after.push((shelf.clone(), *quantity, now)),
+                None => after.push((shelf.clone(), moved.quantity(), then)),
             }
         }
         Ok(after)
@@ -363,7 +353,7 @@ impl Clerk {
         });
         let shelves = moved.iter().map(|(key, moved)| StreamAppend {
             stream: key.stream(),
-            expected: Expected::Version(self.known.get(key).map_or(0, |shelf| shelf.version)),
+            expected: Expected::Version(self.known.get(key).map_or(0, |known| known.version)),
             events: vec![self.event(key, moved, first)],
         });
         Append {
@@ -394,13 +384,9 @@ impl Clerk {
             channel: None,
             occurred_at: now,
             cause,
-            payload: ShelfMoved {
-                reservations: moved.reservations.clone(),
-                moved: Some(moved.by.into()),
-                held: Some(moved.held.into()),
-            }
-            .encode_to_vec()
-            .into(),
+            payload: wire::shelf_moved(&moved.reservations, moved.by, &moved.shelf)
+                .encode_to_vec()
+                .into(),
             deleted: false,
         }
     }
@@ -428,19 +414,4 @@ fn refuse(together: Vec<Asking>, error: StoreError) {
     for asking in together {
         asking.answer(Err(StoreError::Away(error.clone()).into()));
     }
-}
-
-fn read(recorded: &Recorded) -> Result<Shelf, StoreError> {
-    let corrupt = |reason: String| StoreError::Corrupt {
-        number: recorded.at.number,
-        reason,
-    };
-    let message = ShelfMoved::decode(recorded.event.payload.as_ref())
-        .map_err(|error| corrupt(error.to_string()))?;
-    let held = Quantity::try_from(message.held.unwrap_or_default())
-        .map_err(|error| corrupt(error.to_string()))?;
-    Ok(Shelf {
-        held,
-        version: recorded.version,
-    })
 }
