@@ -53,12 +53,11 @@ pub fn erp(error: &ErpError) -> Status {
             "ALREADY_POSTED",
             format!("{key} was posted before with other quantities"),
         ),
-        ErpError::Away { .. }
-        | ErpError::Unknown
-        | ErpError::ResyncNeeded { .. }
-        | ErpError::Unsupported(_)
-        | ErpError::Denied(_)
-        | ErpError::Unreadable(_) => {
+        ErpError::Denied(_) | ErpError::Unsupported(_) | ErpError::Unreadable(_) => {
+            warn!("the erp did not do its part: {error}");
+            rejection::unavailable("erp", "the erp does not let us in; an operator has to mend it")
+        }
+        ErpError::Away { .. } | ErpError::Unknown | ErpError::ResyncNeeded { .. } => {
             warn!("the erp did not do its part: {error}");
             rejection::unavailable(
                 "erp",
