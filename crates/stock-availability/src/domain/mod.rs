@@ -4,6 +4,8 @@ mod figures;
 mod in_flight;
 mod inventory;
 #[cfg(test)]
+mod kept;
+#[cfg(test)]
 mod properties;
 
 pub use figures::{Contains, Figures, Part, Stamp};

@@ -55,7 +55,10 @@ pub fn erp(error: &ErpError) -> Status {
         ),
         ErpError::Denied(_) | ErpError::Unsupported(_) | ErpError::Unreadable(_) => {
             warn!("the erp did not do its part: {error}");
-            rejection::unavailable("erp", "the erp does not let us in; an operator has to mend it")
+            rejection::unavailable(
+                "erp",
+                "the erp does not let us in; an operator has to mend it",
+            )
         }
         ErpError::Away { .. } | ErpError::Unknown | ErpError::ResyncNeeded { .. } => {
             warn!("the erp did not do its part: {error}");
