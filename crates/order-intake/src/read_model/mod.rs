@@ -2,12 +2,14 @@
 
 mod arrivals;
 mod awaited;
+mod document_work;
 mod known;
 mod listing;
 mod projection;
 mod work;
 
 pub use arrivals::{arrived, ask_for_arrived};
+pub use document_work::{DocumentWork, DueDocuments};
 pub use known::{Knowledge, forget, keep_customer, keep_item};
 pub use listing::{Held, Listing};
 pub use projection::{NAME, OrderRows};
