@@ -5,6 +5,7 @@
 mod bad_input;
 mod canary;
 mod faults;
+mod history;
 mod instance;
 mod newcomers;
 mod operators;
