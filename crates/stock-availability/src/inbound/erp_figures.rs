@@ -284,7 +284,7 @@ impl FigureReader {
         if page.snapshot_complete {
             unreadable::full_read_ended(database, erp, Flow::Stock, nameless).await?;
         }
-        let sales_orders = self.erp.capabilities().await?.stock_by_location;
+        let sales_orders = self.erp.capabilities().await?.stock_allocated;
         let mut seen: HashMap<SystemId, Known> = HashMap::with_capacity(page.observations.len());
         let mut unreadable_items = Vec::new();
         for observed in page.observations {
