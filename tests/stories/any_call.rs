@@ -24,12 +24,13 @@ pub struct Call {
 }
 
 /// Who serves what; `operations` stands for every service, any of them will do.
-const SERVERS: [(&str, &str); 7] = [
+const SERVERS: [(&str, &str); 8] = [
     ("millrace.catalog.", "catalog-sync"),
     ("millrace.customer.", "customer-sync"),
     ("millrace.order.", "order-intake"),
     ("millrace.stock.", "stock-availability"),
     ("millrace.reservation.", "reservation"),
+    ("millrace.returns.", "returns"),
     ("millrace.changes.", "shop-delivery"),
     ("millrace.operations.", "order-intake"),
 ];
@@ -105,13 +106,13 @@ impl Call {
     }
 }
 
-/// Writes the channel at its place: in the request, or in the order or reservation it carries.
+/// Writes the channel at its place: in the request, or in the order, reservation or return it carries.
 fn fill(message: &mut DynamicMessage, channel: &str) -> bool {
     if message.descriptor().get_field_by_name("channel").is_some() {
         message.set_field_by_name("channel", Value::String(channel.to_owned()));
         return true;
     }
-    let carried = ["order", "reservation"];
+    let carried = ["order", "reservation", "shop_return"];
     let field = carried.map(|name| message.descriptor().get_field_by_name(name));
     let Some(field) = field.into_iter().flatten().next() else {
         return false;

@@ -17,6 +17,7 @@ mod process;
 mod raw;
 mod refarch;
 mod refarch_reaches_the_shop;
+mod returns_survive_everything;
 mod shop;
 mod tables;
 mod the_tour_holds;

@@ -7,6 +7,7 @@ use millrace_contract::order::v1::order_service_client::OrderServiceClient;
 use millrace_contract::order::v1::{GetOrderRequest, OrderState, OrderView, SubmitOrderRequest};
 use millrace_contract::personal::v1::{Address, Personal};
 use millrace_contract::prices::v1::Price;
+use millrace_contract::returns::v1::return_service_client::ReturnServiceClient;
 use millrace_contract::stock::v1::stock_service_client::StockServiceClient;
 use millrace_contract::stock::v1::{Availability, BatchGetAvailabilityRequest, Sku};
 use millrace_contract::values::v1::{Decimal, Money, Quantity};
@@ -43,6 +44,7 @@ impl Interceptor for Bearer {
 pub struct Shop {
     pub catalog: CatalogServiceClient<Connection>,
     pub orders: OrderServiceClient<Connection>,
+    pub returns: ReturnServiceClient<Connection>,
     pub stock: StockServiceClient<Connection>,
     pub feed: ChangeFeedServiceClient<Connection>,
 }
@@ -59,6 +61,7 @@ impl Shop {
         Self {
             catalog: CatalogServiceClient::new(connect("catalog-sync")),
             orders: OrderServiceClient::new(connect("order-intake")),
+            returns: ReturnServiceClient::new(connect("returns")),
             stock: StockServiceClient::new(connect("stock-availability")),
             feed: ChangeFeedServiceClient::new(connect("shop-delivery"))
                 .max_decoding_message_size(16 << 20),

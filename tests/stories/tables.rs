@@ -67,6 +67,7 @@ impl Tables {
             "order_intake",
             "stock_availability",
             "reservation",
+            "returns",
             "feed_furniture",
         ];
         let mut text = String::new();

@@ -22,12 +22,13 @@ pub const POWERLESS_SHOP_TOKEN: &str = "story-powerless-token-of-furniture";
 pub const OTHER_SHOP_TOKEN: &str = "story-shop-token-of-garden";
 pub const OPERATOR_TOKEN: &str = "story-operator-token";
 
-pub const SERVICES: [&str; 6] = [
+pub const SERVICES: [&str; 7] = [
     "catalog-sync",
     "customer-sync",
     "order-intake",
     "stock-availability",
     "reservation",
+    "returns",
     "shop-delivery",
 ];
 
@@ -343,7 +344,7 @@ time_zone = "Europe/Berlin"
 name = "furniture-shop"
 token = "{SHOP_TOKEN}"
 channel = "{CHANNEL}"
-scopes = ["catalog:read", "stock:read", "feed:read", "order:submit", "order:read", "customer:read", "reservation:create", "reservation:read"]
+scopes = ["catalog:read", "stock:read", "feed:read", "order:submit", "order:read", "customer:read", "reservation:create", "reservation:read", "return:submit", "return:read"]
 
 [[tokens]]
 name = "almighty-furniture-shop"
@@ -373,7 +374,7 @@ scopes = ["*"]
 name = "shop-of-the-tour"
 token = "demo-furniture-shop-token"
 channel = "{CHANNEL}"
-scopes = ["catalog:read", "stock:read", "feed:read", "order:submit", "order:read", "customer:read", "reservation:create", "reservation:read"]
+scopes = ["catalog:read", "stock:read", "feed:read", "order:submit", "order:read", "customer:read", "reservation:create", "reservation:read", "return:submit", "return:read"]
 
 [[tokens]]
 name = "operator-of-the-tour"

@@ -75,6 +75,18 @@ pub mod shelves {
     }
 }
 
+pub mod returns {
+    pub mod v1 {
+        tonic::include_proto!("millrace.returns.v1");
+    }
+}
+
+pub mod returnables {
+    pub mod v1 {
+        tonic::include_proto!("millrace.returnables.v1");
+    }
+}
+
 pub mod catalog {
     pub mod v1 {
         tonic::include_proto!("millrace.catalog.v1");

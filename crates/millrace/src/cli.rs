@@ -91,6 +91,9 @@ pub enum Command {
     /// Goods held for customers in stores: show, list, pick list, post, pick up, cancel.
     #[command(subcommand)]
     Reservation(client::reservation::ReservationCommand),
+    /// Goods that come back: submit, show, list, mend, retry, refuse, receive, cancel.
+    #[command(subcommand)]
+    Return(client::returns::ReturnCommand),
     /// How many of an item may be sold.
     Stock(client::stock::StockCommand),
     /// Follow a channel's change feed.

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
             Command::Config(action) => commands::config(&action, &cli.settings),
             Command::Order(command) => client::order::run(command, &cli.server).await,
             Command::Reservation(command) => client::reservation::run(command, &cli.server).await,
+            Command::Return(command) => client::returns::run(command, &cli.server).await,
             Command::Stock(command) => client::stock::run(command, &cli.server).await,
             Command::Feed(command) => client::feed::run(command, &cli.server).await,
             Command::Parked(command) => client::parked::run(command, &cli.server).await,

@@ -36,6 +36,7 @@ pub struct Settings {
     pub order_intake: millrace_order_intake::Config,
     pub stock_availability: millrace_stock_availability::Config,
     pub reservation: millrace_reservation::Config,
+    pub returns: millrace_returns::Config,
     pub shop_delivery: millrace_shop_delivery::Config,
     /// The ERP and its company.
     #[serde(default)]

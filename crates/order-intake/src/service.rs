@@ -6,6 +6,7 @@ use std::time::Duration;
 use millrace_contract::order::v1::order_admin_service_server::OrderAdminServiceServer;
 use millrace_contract::order::v1::order_service_server::OrderServiceServer;
 use millrace_erp::{Erp, Flow};
+use millrace_erp_poster::{Poster, Settings, Words, Work};
 use millrace_erp_reader::Reader;
 use millrace_event_bus::{Bus, BusError, Consumer, Routes, consume};
 use millrace_event_store::{
@@ -23,15 +24,16 @@ use crate::inbound::archivist::Archivist;
 use crate::inbound::documents::Documents;
 use crate::inbound::grpc::{Desk, OrderAdminApi, OrderApi};
 use crate::inbound::master_data::{GROUP, MasterData, TOPICS};
+use crate::inbound::returns::{self, ReturnRows};
 use crate::orders::Orders;
 use crate::outbound::customers::Customers;
-use crate::outbound::{Attempt, Figures, Poster};
-use crate::read_model::{DocumentWork, Knowledge, Listing, OrderRows, Work};
+use crate::outbound::{Attempt, Figures};
+use crate::read_model::{DocumentWork, Knowledge, Listing, NAME, OrderRows, TABLES};
 
 /// This service's tables.
 pub static MIGRATIONS: Migrations = migrations!("order-intake");
 
-/// Between two looks for items and customers: nobody waits for one but held orders, and each look costs several transactions.
+/// Between two looks for items, customers and returns: nobody waits for one but held orders, and each look costs several transactions.
 const PACE: Duration = Duration::from_millis(50);
 
 /// What the service stands on.
@@ -117,6 +119,7 @@ impl Service {
             knowledge: Knowledge::new(ports.database.clone()),
             listing: Listing::new(ports.database.clone()),
             work: Work::new(
+                TABLES,
                 ports.database.clone(),
                 ports.clock.clone(),
                 &ports.ids,
@@ -190,7 +193,7 @@ impl Service {
     pub async fn run(self, shutdown: Shutdown) -> Result<(), ServiceError> {
         let mut tasks = Tasks::default();
         let ports = &self.ports;
-        let rows = OrderRows::new(self.desk.orders.clone());
+        let rows = OrderRows::new(self.desk.orders.clone(), self.desk.work.clone());
         let (database, log, stop) = (ports.database.clone(), self.log.clone(), shutdown.clone());
         tasks.spawn("keeping the rows of orders", async move {
             project(&database, log, rows, stop).await
@@ -204,6 +207,17 @@ impl Service {
         tasks.spawn(
             "reading items and customers",
             consume(ports.bus.clone(), consumer, shutdown.clone()),
+        );
+        let database = ports.database.clone();
+        let consumer = Consumer::new(
+            returns::GROUP,
+            &returns::TOPICS,
+            database,
+            Arc::new(ReturnRows),
+        );
+        tasks.spawn(
+            "reading returns",
+            consume(ports.bus.clone(), consumer.pace(PACE), shutdown.clone()),
         );
         tasks.spawn("posting orders", self.poster().run(shutdown.clone()));
         let (reader, documents) = (self.reader(), Arc::new(self.documents()));
@@ -232,7 +246,11 @@ impl Service {
     fn poster(&self) -> Poster {
         let ports = &self.ports;
         Poster {
-            attempt: Attempt {
+            words: Words {
+                one: "an order",
+                many: "orders",
+            },
+            attempt: Arc::new(Attempt {
                 orders: self.desk.orders.clone(),
                 knowledge: self.desk.knowledge.clone(),
                 erp: ports.erp.clone(),
@@ -242,13 +260,19 @@ impl Service {
                 limit: self.config.attempt_limit,
                 figures: self.figures.clone(),
                 newcomers: self.newcomers.clone(),
-            },
+            }),
             work: self.desk.work.clone(),
             database: ports.database.clone(),
-            clock: ports.clock.clone(),
+            projection: NAME,
             log: self.log.clone(),
             wake: self.wake.clone(),
-            config: self.config.clone(),
+            settings: Settings {
+                at_once: self.config.posting_at_once,
+                first_pause: self.config.first_pause,
+                longest_pause: self.config.longest_pause,
+                claim: self.config.claim,
+                recheck_every: self.config.recheck_every,
+            },
             ids: ports.ids.clone(),
             component: self.posting.clone(),
             waiting: self.waiting.clone(),

@@ -252,6 +252,10 @@ impl Service {
 
     /// To the ERP and back.
     fn carry(&self, side: &ErpSide, wake: &Arc<Notify>, tasks: &mut Tasks, shutdown: &Shutdown) {
+        // Reservations are made without it.
+        for component in [&self.components.carrying, &self.components.transfers] {
+            component.ready();
+        }
         let work = ErpWork::new(self.database.clone(), self.ids.clone());
         let carrier = Carrier {
             side: side.clone(),

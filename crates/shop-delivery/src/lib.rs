@@ -1,6 +1,6 @@
 //! shop-delivery: one ordered change queue per channel, with its own gapless positions.
 //!
-//! * Reads: topics `items`, `prices`, `inventories`, `webshop-orders`, `reservations` (one process per channel, by lease).
+//! * Reads: topics `items`, `prices`, `inventories`, `webshop-orders`, `reservations`, `returns` (one process per channel, by lease).
 //! * Writes: one log per channel, `feed-<channel>`, and from it the outward topics `shop.<channel>.<topic>`. Streams, keys, bytes
 //!   and event ids are those of the source, unless the channel may see only a part.
 //! * Serves: `changes.v1.ChangeFeedService`.

@@ -48,7 +48,7 @@ const SERVICES: [&str; 7] = [
     "millrace-shop-delivery",
 ];
 
-const FOR_SERVICES: [&str; 8] = [
+const FOR_SERVICES: [&str; 9] = [
     "millrace-values",
     "millrace-contract",
     "millrace-service-kit",
@@ -56,6 +56,7 @@ const FOR_SERVICES: [&str; 8] = [
     "millrace-event-bus",
     "millrace-erp",
     "millrace-erp-reader",
+    "millrace-erp-poster",
     "millrace-operations",
 ];
 
@@ -84,6 +85,7 @@ fn allowed(name: &str) -> Option<&'static [&'static str]> {
             "millrace-event-store",
             "millrace-erp",
         ]),
+        "millrace-erp-poster" => Some(&["millrace-service-kit", "millrace-event-store"]),
         "millrace-operations" => Some(&[
             "millrace-values",
             "millrace-contract",

@@ -19,7 +19,7 @@ pub struct FeedCommand {
     /// Name of the consumer, whose acknowledgement is remembered.
     #[arg(long, default_value = "millrace-cli")]
     consumer: String,
-    /// Only these kinds: items, prices, inventories, webshop-orders, reservations.
+    /// Only these kinds: items, prices, inventories, webshop-orders, reservations, returns.
     #[arg(long, value_delimiter = ',')]
     kinds: Vec<String>,
     /// Go on after this token; without it: the latest of every key first, then live.

@@ -6,6 +6,7 @@ pub mod order;
 pub mod parked;
 mod print;
 pub mod reservation;
+pub mod returns;
 pub mod stock;
 #[cfg(test)]
 mod tests;

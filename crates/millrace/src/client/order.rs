@@ -230,6 +230,11 @@ fn show(view: Option<&OrderView>, output: Output) -> Result<()> {
     for document in &view.documents {
         print::line(&format!("  {} {}", document.kind, document.number))?;
     }
+    for back in &view.returns {
+        let state = back.state().as_str_name();
+        let state = state.trim_start_matches("RETURN_STATE_").to_lowercase();
+        print::line(&format!("  return {}: {state}", back.return_number))?;
+    }
     for parcel in &view.parcels {
         print::line(&format!(
             "  parcel {}: {} {}",

@@ -8,12 +8,16 @@ use millrace_contract::operations::v1::{
     DropParkedResponse, ParkedRecord, ParkedState, RetryParkedResponse, StalledPartition,
 };
 use millrace_contract::order::v1::{OrderState, OrderView, RetryOrdersResponse};
+use millrace_contract::returns::v1::{
+    Credit, HoldReason, Refund, RefundWay, RetryReturnsResponse, ReturnReason, ReturnState,
+    ReturnView,
+};
 use millrace_contract::stock::v1::{Availability, Sku};
-use millrace_contract::values::v1::Decimal;
+use millrace_contract::values::v1::{Decimal, Money};
 use prost::Message;
 use serde_json::{Value, json};
 
-use super::{feed, order, parked, print, reservation, stock};
+use super::{feed, order, parked, print, reservation, returns, stock};
 use crate::cli::{Cli, Command, ServerArgs};
 use crate::exit;
 
@@ -45,6 +49,17 @@ fn what_an_operator_says_is_understood() {
         "reservation post R-1 --channel furniture --found 1=2 --found 2=0",
         "reservation pick-up TR000001 --channel furniture --store STORE-HH --customer C00001",
         "reservation cancel R-1 --channel furniture --note twice --dry-run",
+        "return reasons --channel furniture --language de-AT",
+        "return submit return.json",
+        "return show R-1 --channel furniture -o json",
+        "return list --channel furniture --order W-1 --limit 5",
+        "return held",
+        "return mend return.json",
+        "return retry --channel furniture R-1",
+        "return refuse R-1 --channel furniture --text used --dry-run",
+        "return receive R-1 --channel furniture",
+        "return receive --file receipt.json",
+        "return cancel R-1 --channel furniture --note sold --dry-run",
         "stock 1896-S/BLUE 1000 --channel furniture --by-location",
         "stock 1000 --channel furniture --watch",
         "feed --channel furniture --kinds items,prices --once",
@@ -120,6 +135,21 @@ fn what_cannot_be_meant_is_refused_by_name() {
             "--note",
         ),
         (
+            "return refuse R-1 --channel c",
+            ErrorKind::MissingRequiredArgument,
+            "--text",
+        ),
+        (
+            "return receive --channel c",
+            ErrorKind::MissingRequiredArgument,
+            "NUMBER",
+        ),
+        (
+            "return receive R-1 --file receipt.json",
+            ErrorKind::ArgumentConflict,
+            "--file",
+        ),
+        (
             "stock --channel c",
             ErrorKind::MissingRequiredArgument,
             "ITEMS",
@@ -158,6 +188,7 @@ async fn called(cli: Cli) -> anyhow::Error {
         Command::Parked(command) => parked::run(command, &server).await,
         Command::Order(command) => order::run(command, &server).await,
         Command::Reservation(command) => reservation::run(command, &server).await,
+        Command::Return(command) => returns::run(command, &server).await,
         Command::Stock(command) => stock::run(command, &server).await,
         Command::Feed(command) => feed::run(command, &server).await,
         other => panic!("{other:?} calls nobody"),
@@ -165,12 +196,14 @@ async fn called(cli: Cli) -> anyhow::Error {
     ended.expect_err("nobody answers")
 }
 
-const CALLS: [&str; 7] = [
+const CALLS: [&str; 9] = [
     "parked list",
     "parked restart --service s --group g --topic t --from here --dry-run",
     "order held",
     "order list --channel furniture",
     "reservation pick-list --channel furniture --store STORE-HH",
+    "return held",
+    "return receive R-1 --channel furniture",
     "stock 1000 --channel furniture",
     "feed --channel furniture --once",
 ];
@@ -217,6 +250,17 @@ async fn an_order_that_cannot_be_read_is_said_before_anybody_is_called() {
     let line = format!("order submit {}", file.display());
     let error = run(&line, "http://127.0.0.1:1").await;
     assert!(exit::line(&error).contains("order.lines[0].quantity.units"));
+    assert_eq!(exit::code(&error), exit::SETTINGS);
+}
+
+#[tokio::test]
+async fn a_receipt_that_cannot_be_read_is_said_before_anybody_is_called() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("receipt.json");
+    std::fs::write(&file, r#"{"lines": [{"disposition": "EATEN"}]}"#).expect("written");
+    let line = format!("return receive --file {}", file.display());
+    let error = run(&line, "http://127.0.0.1:1").await;
+    assert!(exit::line(&error).contains("lines[0].disposition"));
     assert_eq!(exit::code(&error), exit::SETTINGS);
 }
 
@@ -290,6 +334,80 @@ fn answers_about_parked_records_keep_the_fields_of_the_protos() {
             &DropParkedResponse { dropped: 1 }
         ),
         json!({ "dropped": 1 })
+    );
+}
+
+#[test]
+fn answers_about_returns_keep_the_fields_of_the_protos_and_tell_people_all() {
+    let euro = |units| {
+        Some(Money {
+            currency_code: "EUR".into(),
+            units,
+            nanos: 0,
+        })
+    };
+    let view = ReturnView {
+        state: ReturnState::Held.into(),
+        hold_reasons: vec![HoldReason {
+            line_number: 2,
+            message: "the order has no line 7".into(),
+            ..HoldReason::default()
+        }],
+        credit_memo_numbers: vec!["CM-1".into()],
+        credited: Some(Credit {
+            net: euro(100),
+            tax: euro(19),
+            gross: euro(119),
+        }),
+        refunds: vec![
+            Refund {
+                way: RefundWay::Voucher.into(),
+                amount: euro(119),
+            },
+            Refund {
+                way: RefundWay::Nothing.into(),
+                amount: None,
+            },
+        ],
+        ..ReturnView::default()
+    };
+    let money = |units: &str| json!({ "currency_code": "EUR", "units": units });
+    assert_eq!(
+        printed("millrace.returns.v1.ReturnView", &view),
+        json!({
+            "state": "RETURN_STATE_HELD",
+            "hold_reasons": [{ "line_number": 2, "message": "the order has no line 7" }],
+            "credit_memo_numbers": ["CM-1"],
+            "credited": { "net": money("100"), "tax": money("19"), "gross": money("119") },
+            "refunds": [
+                { "way": "REFUND_WAY_VOUCHER", "amount": money("119") },
+                { "way": "REFUND_WAY_NOTHING" },
+            ],
+        })
+    );
+    assert_eq!(
+        returns::details(&view),
+        [
+            "held, line 2: the order has no line 7",
+            "credit memo CM-1",
+            "paid back, voucher: 119.00 EUR",
+            "nothing is paid back",
+        ]
+    );
+    let reason = ReturnReason {
+        code: "DEFECT".into(),
+        ..ReturnReason::default()
+    };
+    assert_eq!(
+        printed("millrace.returns.v1.ReturnReason", &reason),
+        json!({ "code": "DEFECT" })
+    );
+    assert_eq!(
+        printed(
+            "millrace.returns.v1.RetryReturnsResponse",
+            &RetryReturnsResponse { retried: 2 }
+        ),
+        json!({ "retried": 2 })
     );
 }
 

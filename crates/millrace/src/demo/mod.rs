@@ -2,6 +2,7 @@
 
 mod assortment;
 mod fresh;
+mod give_back;
 mod office;
 mod orders;
 mod places;

@@ -206,6 +206,22 @@ impl Office {
         .await
     }
 
+    /// One step of goods that come back, with all of them.
+    pub async fn take_back(&self, act: &str, return_number: &str) -> Result<Value> {
+        self.act(
+            act,
+            json!({ "channel": channel(), "returnNumber": return_number }),
+        )
+        .await
+    }
+
+    pub async fn return_orders(&self, order: &str) -> Result<usize> {
+        let body = json!({ "channel": channel(), "orderNumber": order });
+        let answer = self.act("return-orders", body).await?;
+        let orders = answer["returns"].as_array();
+        Ok(orders.context("the erp names no return orders")?.len())
+    }
+
     /// Every document of the order that is a sales order.
     async fn sales_orders(&self, order: &str) -> Result<Vec<Value>> {
         let answer = self

@@ -11,6 +11,7 @@ use millrace_contract::order::v1::order_service_client::OrderServiceClient;
 use millrace_contract::order::v1::{OrderState, OrderView, SubmitOrderRequest, WatchOrdersRequest};
 use millrace_contract::personal::v1::{Address, Personal};
 use millrace_contract::reservation::v1::reservation_service_client::ReservationServiceClient;
+use millrace_contract::returns::v1::return_service_client::ReturnServiceClient;
 use millrace_contract::stock::v1::stock_service_client::StockServiceClient;
 use millrace_contract::stock::v1::{
     Availability, BatchGetAvailabilityRequest, GetAvailabilityRequest, Sku,
@@ -41,6 +42,7 @@ pub struct Shop {
     pub admin: OrderAdminServiceClient<Authorized>,
     pub feed: ChangeFeedServiceClient<Authorized>,
     pub reservations: ReservationServiceClient<Authorized>,
+    pub returns: ReturnServiceClient<Authorized>,
     /// In the stores.
     pub staff: ReservationServiceClient<Authorized>,
 }
@@ -68,6 +70,7 @@ impl Shop {
             orders: OrderServiceClient::new(connect(orders, SHOP_TOKEN).await?),
             admin: OrderAdminServiceClient::new(connect(orders, OPERATOR_TOKEN).await?),
             reservations: ReservationServiceClient::new(connect(stores, SHOP_TOKEN).await?),
+            returns: ReturnServiceClient::new(connect(ServiceName::Returns, SHOP_TOKEN).await?),
             staff: ReservationServiceClient::new(connect(stores, OPERATOR_TOKEN).await?),
             feed: ChangeFeedServiceClient::new(
                 connect(ServiceName::ShopDelivery, SHOP_TOKEN).await?,

@@ -95,6 +95,13 @@ impl Tour {
             .await?;
         screen
             .step(
+                "All of it comes back: a return order in the ERP, received, credited as sold",
+                SOON,
+                self.give_back(&number),
+            )
+            .await?;
+        screen
+            .step(
                 "An order that cannot be right: held with its reasons, mended, posted",
                 SOON,
                 self.bad_order(),

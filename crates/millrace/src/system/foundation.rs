@@ -60,6 +60,8 @@ impl Foundation {
         }
         millrace_reservation::Stores::new(&settings.reservation.stores, &channels)
             .map_err(|error| WrongSettings(error.to_string()))?;
+        millrace_returns::ChannelRules::new(&settings.returns, &channels)
+            .map_err(|error| WrongSettings(error.to_string()))?;
         let metrics = Metrics::default();
         let erp = erp(settings, &channels, &clock, &ids)?;
         erp.show(&metrics);
@@ -203,6 +205,22 @@ impl Foundation {
         })
     }
 
+    pub fn returns(&self) -> Result<millrace_returns::Ports> {
+        Ok(millrace_returns::Ports {
+            database: self.database(ServiceName::Returns)?,
+            bus: self.bus.clone(),
+            erp: self.erp()?,
+            sealer: self.sealer(ServiceName::Returns)?,
+            channels: self.channels.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            health: self.health.clone(),
+            metrics: self.metrics.clone(),
+            holder: self.holder.clone(),
+            message_limit: self.limits.message_bytes(),
+        })
+    }
+
     pub fn shop_delivery(&self) -> Result<millrace_shop_delivery::Ports> {
         let mut feeds = HashMap::new();
         for channel in self.channels.iter() {
@@ -252,6 +270,7 @@ fn owners(service: ServiceName) -> Vec<&'static Migrations> {
         ServiceName::OrderIntake => &millrace_order_intake::MIGRATIONS,
         ServiceName::StockAvailability => &millrace_stock_availability::MIGRATIONS,
         ServiceName::Reservation => &millrace_reservation::MIGRATIONS,
+        ServiceName::Returns => &millrace_returns::MIGRATIONS,
         ServiceName::ShopDelivery => &millrace_shop_delivery::MIGRATIONS,
     };
     // The services' own come last: they may move rows into the tables of the others.
@@ -279,7 +298,8 @@ fn names(selection: &Selection, channels: &Channels) -> Vec<(ServiceName, String
             | ServiceName::CustomerSync
             | ServiceName::OrderIntake
             | ServiceName::StockAvailability
-            | ServiceName::Reservation => {
+            | ServiceName::Reservation
+            | ServiceName::Returns => {
                 names.push((service, service.as_str().to_owned()));
             }
         }

@@ -206,6 +206,19 @@ impl Process {
                 self.route(|routes| routes.add_service(service.grpc()));
                 self.tasks.spawn("reservation", service.run(stop));
             }
+            ServiceName::Returns => {
+                let service = millrace_returns::Service::build(
+                    settings.returns.clone(),
+                    self.foundation.returns()?,
+                )
+                .await?;
+                self.route(|routes| {
+                    routes
+                        .add_service(service.grpc())
+                        .add_service(service.admin_grpc())
+                });
+                self.tasks.spawn("returns", service.run(stop));
+            }
             ServiceName::ShopDelivery => {
                 let service = millrace_shop_delivery::Service::build(
                     settings.shop_delivery.clone(),

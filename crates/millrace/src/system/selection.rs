@@ -12,16 +12,18 @@ pub enum ServiceName {
     OrderIntake,
     StockAvailability,
     Reservation,
+    Returns,
     ShopDelivery,
 }
 
 impl ServiceName {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::CatalogSync,
         Self::CustomerSync,
         Self::OrderIntake,
         Self::StockAvailability,
         Self::Reservation,
+        Self::Returns,
         Self::ShopDelivery,
     ];
 
@@ -33,6 +35,7 @@ impl ServiceName {
             Self::OrderIntake => "order-intake",
             Self::StockAvailability => "stock-availability",
             Self::Reservation => "reservation",
+            Self::Returns => "returns",
             Self::ShopDelivery => "shop-delivery",
         }
     }

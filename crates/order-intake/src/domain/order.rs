@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::civil::Date;
 use millrace_values::{
     Amount, ChannelCode, Currency, CustomerNumber, ErpCode, LocationCode, OrderNumber, Percentage,
-    Quantity, Sku, Timestamp, UnitCode, UnitPrice, VariantCode,
+    Quantity, ReturnNumber, Sku, Timestamp, UnitCode, UnitPrice, VariantCode,
 };
 
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,8 @@ pub struct Order {
     pub payment_method: String,
     pub shipment_method: String,
     pub requested_delivery: Option<Date>,
+    /// The return whose goods this order replaces. The ERP is not told.
+    pub exchange_for: Option<ReturnNumber>,
     pub erp: ErpCode,
 }
 

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use millrace_contract::customers::v1::CustomerChanged;
 use millrace_contract::items::v1::ItemChanged;
+use millrace_erp_poster::arrived;
 use millrace_event_bus::{HandleError, Handler, Outcome};
 use millrace_event_store::{Recorded, StoreError, Tx};
 use millrace_service_kit::Clock;
 use prost::Message;
 use tokio::sync::Notify;
 
-use crate::read_model::{arrived, forget, keep_customer, keep_item};
+use crate::read_model::{forget, keep_customer, keep_item};
 
 pub const GROUP: &str = "order-intake.master-data";
 pub const TOPICS: [&str; 2] = ["items", "customers"];

@@ -4,3 +4,4 @@ pub mod archivist;
 pub mod documents;
 pub mod grpc;
 pub mod master_data;
+pub mod returns;

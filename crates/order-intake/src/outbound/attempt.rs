@@ -4,8 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use millrace_erp::document::PlacedOrder;
 use millrace_erp::{Erp, ErpError};
+use millrace_erp_poster::Look;
 use millrace_event_store::{SealError, Sealer, StoreError};
 use millrace_service_kit::health::Component;
 use millrace_service_kit::metrics::Counter;
@@ -25,21 +27,8 @@ use crate::wire;
 
 const TRIES: usize = 8;
 
-/// What a look came to.
-#[derive(Debug)]
-pub enum Look {
-    /// Nothing is left to do for now. `asked`: the ERP answered.
-    Done { asked: bool },
-    /// To be repeated.
-    Later {
-        why: String,
-        at_least: Duration,
-        away: bool,
-    },
-}
-
 #[derive(Debug, Error)]
-pub enum LookError {
+enum LookError {
     #[error(transparent)]
     Order(OrderError),
     #[error(transparent)]
@@ -54,6 +43,15 @@ impl From<OrderError> for LookError {
             | OrderError::Conflict
             | OrderError::Superseded
             | OrderError::Unfit(_)) => Self::Order(other),
+        }
+    }
+}
+
+impl From<LookError> for millrace_erp_poster::LookError {
+    fn from(error: LookError) -> Self {
+        match error {
+            LookError::Order(error) => Self::Document(error.to_string()),
+            LookError::Store(error) => Self::Store(error),
         }
     }
 }
@@ -82,19 +80,20 @@ pub struct Attempt {
     pub newcomers: Component,
 }
 
-impl Attempt {
-    /// # Errors
-    /// The database is away, or the order keeps changing.
-    pub async fn look(&self, stream: &str) -> Result<Look, LookError> {
+#[async_trait]
+impl millrace_erp_poster::Attempt for Attempt {
+    async fn look(&self, stream: &str) -> Result<Look, millrace_erp_poster::LookError> {
         for _ in 0..TRIES {
             match self.once(stream).await {
                 Err(LookError::Order(OrderError::Conflict)) => {}
-                outcome => return outcome,
+                outcome => return Ok(outcome?),
             }
         }
-        Err(OrderError::Conflict.into())
+        Err(LookError::Order(OrderError::Conflict).into())
     }
+}
 
+impl Attempt {
     async fn once(&self, stream: &str) -> Result<Look, LookError> {
         let Some(loaded) = self.orders.load(stream).await? else {
             return Ok(Look::Done { asked: false });

@@ -3,9 +3,5 @@
 mod attempt;
 mod content;
 pub mod customers;
-mod gate;
-mod looks;
-mod poster;
 
 pub use attempt::{Attempt, Figures};
-pub use poster::Poster;

@@ -1,8 +1,10 @@
 //! Pages of orders as they are shown.
 
-use millrace_contract::order::v1::{OrderState, OrderView};
+use millrace_contract::order::v1::{OrderReturn, OrderState, OrderView};
 use millrace_event_store::{Database, StoreError};
 use prost::Message;
+
+use super::returns_of;
 
 /// A page, and the position to go on from where there is more.
 #[derive(Debug)]
@@ -32,17 +34,12 @@ impl Listing {
         Self { database }
     }
 
-    /// Why the last look at an order came to nothing; empty: none did.
+    /// Returns of the order of this stream, oldest first.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn trouble(&self, stream: &str) -> Result<String, StoreError> {
-        let query = sqlx::query_as("SELECT trouble FROM order_work WHERE stream = $1");
-        let row: Option<(String,)> = query
-            .bind(stream)
-            .fetch_optional(self.database.pool())
-            .await?;
-        Ok(row.map(|(trouble,)| trouble).unwrap_or_default())
+    pub async fn returns(&self, order_stream: &str) -> Result<Vec<OrderReturn>, StoreError> {
+        returns_of(&self.database, order_stream).await
     }
 
     /// Orders of a channel, newest first, before the position `before`.

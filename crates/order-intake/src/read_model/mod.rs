@@ -1,21 +1,28 @@
 //! Rows: orders as they are shown, what they wait for, who has to look at them; and what is known of items and customers.
 
-mod arrivals;
 mod awaited;
 mod document_work;
 mod known;
 mod listing;
 mod projection;
-mod work;
+mod returns;
 
-pub use arrivals::{arrived, ask_for_arrived};
 pub use document_work::{DocumentWork, DueDocuments};
 pub use known::{Knowledge, forget, keep_customer, keep_item};
 pub use listing::{Held, Listing};
 pub use projection::{NAME, OrderRows};
-pub use work::{Claim, Work};
+pub use returns::{forget_return, keep_return, returns_of};
 
 use jiff::Timestamp;
+use millrace_contract::order::v1::OrderState;
+use millrace_erp_poster::Tables;
+
+pub const TABLES: Tables = Tables {
+    rows: "orders",
+    waits: "order_waits",
+    work: "order_work",
+    held: OrderState::Held as i64,
+};
 
 /// Times stand in rows as microseconds since 1970.
 fn micros(at: Timestamp) -> i64 {

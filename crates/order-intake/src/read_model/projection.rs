@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
+use millrace_erp_poster::Work;
 use millrace_event_store::{Projection, Recorded, StoreError, Tx};
 use prost::Message;
 use tracing::error;
 
 use super::awaited::Awaited;
 use super::signed;
-use super::work::{ask, later};
 use crate::domain::{HoldReason, Phase, Taken};
 use crate::orders::{Loaded, Orders};
 use crate::wire;
@@ -28,12 +28,13 @@ const SECOND_LOOK: Duration = Duration::from_secs(2);
 
 pub struct OrderRows {
     orders: Orders,
+    work: Work,
 }
 
 impl OrderRows {
     #[must_use]
-    pub fn new(orders: Orders) -> Arc<Self> {
-        Arc::new(Self { orders })
+    pub fn new(orders: Orders, work: Work) -> Arc<Self> {
+        Arc::new(Self { orders, work })
     }
 
     async fn load(
@@ -75,32 +76,15 @@ impl OrderRows {
             .bind(wire::view(taken).encode_to_vec())
             .execute(&mut **tx)
             .await?;
-        if accepted.is_none() {
-            sqlx::query("DELETE FROM order_waits WHERE stream = $1")
-                .bind(stream)
-                .execute(&mut **tx)
-                .await?;
-        }
-        for subject in Awaited::by(taken).subjects() {
-            sqlx::query("INSERT INTO order_waits (subject, stream) VALUES ($1, $2)")
-                .bind(subject)
-                .bind(stream)
-                .execute(&mut **tx)
-                .await?;
-        }
+        let subjects = Awaited::by(taken).subjects();
+        let is_new = accepted.is_some();
+        self.work.waits(tx, stream, is_new, subjects).await?;
         match self.wish(taken) {
             Some(pause) => {
-                let due_at = later(self.orders.now(), pause);
-                ask(tx, stream, taken.order.channel.as_str(), due_at).await
+                let channel = taken.order.channel.as_str();
+                self.work.wish(tx, stream, channel, pause).await
             }
-            None => {
-                // A look that is on its way settles its own claim.
-                sqlx::query("DELETE FROM order_work WHERE stream = $1 AND claimed_by = ''")
-                    .bind(stream)
-                    .execute(&mut **tx)
-                    .await?;
-                Ok(())
-            }
+            None => self.work.wish_nothing(tx, stream).await,
         }
     }
 

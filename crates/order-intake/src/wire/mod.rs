@@ -3,6 +3,7 @@
 
 mod document;
 mod event;
+mod goods_back;
 mod order;
 mod personal;
 mod status;
@@ -10,6 +11,7 @@ mod view;
 
 pub use document::{observed, reason_of_refusal};
 pub use event::{occurred_at, read, write};
+pub use goods_back::{ReturnTold, read_return};
 pub use order::{content_hash, is_of_new_customer, read_order};
 pub use personal::{open, parties, read_personal, seal};
 pub use view::{state_of, view};

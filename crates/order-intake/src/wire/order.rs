@@ -6,7 +6,7 @@ use millrace_contract::values::v1 as values;
 use millrace_contract::webshop_orders::v1 as proto;
 use millrace_values::{
     Amount, ChannelCode, Currency, CustomerNumber, ErpCode, LocationCode, Measured, OrderNumber,
-    Percentage, Quantity, Sku, Timestamp, UnitPrice, VariantCode,
+    Percentage, Quantity, ReturnNumber, Sku, Timestamp, UnitPrice, VariantCode,
 };
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -55,6 +55,10 @@ fn parts(order: &proto::Order, erp: &ErpCode, faults: &mut Faults) -> Option<Ord
             )
             .map(Some),
     };
+    let exchange_for = faults.take(
+        "order.exchange_for_return",
+        ReturnNumber::parse_optional(&order.exchange_for_return),
+    );
     // Amounts cannot be read without the order's currency.
     let currency = currency?;
     let lines = lines(&order.lines, currency, faults);
@@ -85,6 +89,7 @@ fn parts(order: &proto::Order, erp: &ErpCode, faults: &mut Faults) -> Option<Ord
         payment_method: payment_method?,
         shipment_method: shipment_method?,
         requested_delivery: requested_delivery?,
+        exchange_for: exchange_for?,
         erp: erp.clone(),
     })
 }
@@ -379,6 +384,11 @@ pub fn write_order(order: &Order) -> proto::Order {
             .map(|day| day.to_string())
             .unwrap_or_default(),
         erp: order.erp.to_string(),
+        exchange_for_return: order
+            .exchange_for
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
     }
 }
 

@@ -36,6 +36,7 @@ pub fn view(taken: &Taken) -> proto::OrderView {
         personal: None,
         total_difference: taken.total_difference.map(Into::into),
         waits_because: String::new(),
+        returns: Vec::new(),
     }
 }
 

@@ -74,6 +74,7 @@ pub fn content(number: &str, customer: &str, quantity: i64) -> Order {
         shipment_method: String::new(),
         requested_delivery_date: String::new(),
         erp: String::new(),
+        exchange_for_return: String::new(),
     }
 }
 

@@ -34,7 +34,7 @@ pub struct World {
     pub simulator: Simulator,
     pub erp: Arc<BusinessCentral>,
     pub bus: Arc<EmbeddedBus>,
-    /// Writes `items` and `customers` in place of their owners.
+    /// Writes `items`, `customers` and `returns` in place of their owners.
     owners: Arc<dyn EventLog>,
     customers: Endpoint,
     pub shutdown: Shutdown,
@@ -160,7 +160,7 @@ impl World {
         .await;
     }
 
-    async fn tell(&self, stream: String, kind: &str, payload: Vec<u8>) {
+    pub async fn tell(&self, stream: String, kind: &str, payload: Vec<u8>) {
         let ids = Ids::random();
         let now = clock().now();
         let event = NewEvent {

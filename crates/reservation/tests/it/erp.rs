@@ -19,13 +19,18 @@ pub const BOX: &str = "1700";
 pub const HAMBURG: &str = "STORE-HH";
 
 pub async fn stocked() -> (World, Instance) {
+    let world = with_figures().await;
+    let instance = world.instance().await;
+    instance.knows(BOX).await;
+    (world, instance)
+}
+
+pub async fn with_figures() -> World {
     let world = World::with_erp().await;
     let arrived = json!({ "item": BOX, "quantity": 5, "location": HAMBURG });
     world.office("move-stock", arrived).await;
     world.tell(BOX, &[(HAMBURG, 5)]).await;
-    let instance = world.instance().await;
-    instance.knows(BOX).await;
-    (world, instance)
+    world
 }
 
 /// Reserved, and open in the ERP.

@@ -11,7 +11,9 @@ use serde_json::json;
 use tonic::Code;
 
 use crate::calls::{cancel, pick_up, post, view_of};
-use crate::erp::{BOX, HAMBURG, in_the_erp, reserved, stocked, until_in_erp, until_state};
+use crate::erp::{
+    BOX, HAMBURG, in_the_erp, reserved, stocked, until_in_erp, until_state, with_figures,
+};
 use crate::world::{Instance, World, wish_in};
 
 const RESERVATIONS: usize = 50;
@@ -90,7 +92,7 @@ fn transfers(world: &World) -> usize {
     })
 }
 
-/// F2, F3, F25 together. Row 113.
+/// F1, F2, F3, F7, F25 together, on two processes of which one dies in the middle. Row 113.
 #[tokio::test(flavor = "multi_thread")]
 async fn reservations_in_a_storm_end_alike_here_and_there() {
     let mut made = 0;
@@ -107,7 +109,11 @@ async fn reservations_in_a_storm_end_alike_here_and_there() {
 /// Answers how many faults fired.
 async fn storm(seed: u64) -> u64 {
     let chance = Ids::seeded(seed);
-    let (world, instance) = stocked().await;
+    let postgres = millrace_test_rig::postgres().await;
+    let url = postgres.create_database("reservation").await.unwrap();
+    let world = with_figures().await;
+    let dying = world.instance_on(&url).await;
+    let instance = world.instance_on(&url).await;
     let arrived = json!({ "item": BOX, "quantity": 1_000, "location": HAMBURG });
     world.office("move-stock", arrived).await;
     world.tell(BOX, &[(HAMBURG, 1_005)]).await;
@@ -118,8 +124,14 @@ async fn storm(seed: u64) -> u64 {
     let fates: Vec<(String, usize)> = (0..RESERVATIONS)
         .map(|index| (format!("S{seed}-{index}"), pick(&chance, 4)))
         .collect();
-    stream::iter(&fates)
-        .for_each_concurrent(8, |(number, fate)| live(&instance, number, *fate))
+    let dies_at = pick(&chance, RESERVATIONS);
+    stream::iter(fates.iter().enumerate())
+        .for_each_concurrent(8, |(index, (number, fate))| {
+            if index == dies_at {
+                dying.dies();
+            }
+            live(&instance, number, *fate)
+        })
         .await;
     for (number, fate) in &fates {
         let (here, there) = match fate {

@@ -50,6 +50,7 @@ const STAFF: &str = "the-token-of-the-staff";
 const SETTINGS: &str = r#"
 look_every = "20ms"
 short_after = "50ms"
+takeover_after = "1s"
 
 [[stores]]
 location = "STORE-1"
@@ -316,6 +317,11 @@ impl Drop for World {
 }
 
 impl Instance {
+    /// What works behind the calls is gone in the middle, as if it had been killed; its leases run out.
+    pub fn dies(&self) {
+        self.running.abort();
+    }
+
     /// After the world was told to stop: until the files are free.
     pub async fn ended(self) {
         self.running.await.unwrap().unwrap();

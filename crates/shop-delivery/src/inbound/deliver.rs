@@ -15,12 +15,13 @@ use crate::read_model::{Known, Memory};
 use crate::wire::{self, Subject, WireError};
 
 /// What a feed is made of.
-pub(crate) const TOPICS: [&str; 5] = [
+pub(crate) const TOPICS: [&str; 6] = [
     "items",
     "prices",
     "inventories",
     "webshop-orders",
     "reservations",
+    "returns",
 ];
 
 /// From so many records on what they may need is loaded ahead.
@@ -44,7 +45,7 @@ impl Handler for Delivery {
                 self.state(tx, memory, recorded).await
             }
             // Personal data in it stays sealed: a shop asks the owner, who knows whom to tell.
-            Some("webshop-orders" | "reservations")
+            Some("webshop-orders" | "reservations" | "returns")
                 if self.view.sees_channel(event.channel.as_deref()) =>
             {
                 Ok(Outcome::Append(vec![tell::as_it_is(recorded)]))

@@ -110,7 +110,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "customers is no kind of change; there are inventories, items, prices, reservations, webshop-orders"
+            "customers is no kind of change; there are inventories, items, prices, reservations, returns, webshop-orders"
         );
     }
 

@@ -92,6 +92,7 @@ pub fn order_of(lines: Vec<Line>) -> Order {
         payment_method: "card".into(),
         shipment_method: "parcel".into(),
         requested_delivery: None,
+        exchange_for: None,
         erp: ErpCode::parse("bc-main").unwrap(),
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use millrace_contract::order::v1::OrderView;
 use millrace_contract::personal::v1::Personal;
+use millrace_erp_poster::Work;
 use millrace_event_store::{EventLog, SealError, Sealer};
 use millrace_service_kit::auth::Caller;
 use millrace_service_kit::metrics::Counter;
@@ -15,7 +16,7 @@ use tonic::{Request, Status};
 use super::refusal;
 use crate::domain::{Order, Sealed, Taken, stream};
 use crate::orders::{Actor, Loaded, Orders};
-use crate::read_model::{Knowledge, Listing, Work};
+use crate::read_model::{Knowledge, Listing};
 use crate::wire;
 
 /// Cheap to clone.

@@ -163,12 +163,14 @@ impl OrderService for OrderApi {
         let number = Desk::number("order_number", &request.order_number)?;
         let loaded = self.desk.load(channel, &number).await?;
         let mut view = wire::view(&loaded.taken);
+        let stream = loaded.taken.order.stream();
+        let returns = self.desk.listing.returns(&stream).await;
+        view.returns = returns.map_err(|error| refusal::away(&error))?;
         if request.include_personal {
             view.personal = self.desk.personal(&loaded.taken).await?;
         }
         if caller.may("order:admin", channel.code.as_str()).is_ok() {
-            let stream = loaded.taken.order.stream();
-            let trouble = self.desk.listing.trouble(&stream).await;
+            let trouble = self.desk.work.trouble(&stream).await;
             view.waits_because = trouble.map_err(|error| refusal::away(&error))?;
         }
         Ok(Response::new(proto::GetOrderResponse { order: Some(view) }))

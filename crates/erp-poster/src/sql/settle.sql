@@ -1,0 +1,1 @@
+DELETE FROM {work} WHERE stream = $1 AND claimed_by = $2 AND asked = $3

@@ -1,0 +1,12 @@
+-- Returns of orders, as their owner tells of them.
+CREATE TABLE order_returns (
+    -- return/<channel>/<number>
+    stream TEXT PRIMARY KEY,
+    -- order/<channel>/<number>
+    order_stream TEXT NOT NULL,
+    -- Where its submission stands in its owner's log: the order they are shown in.
+    position BIGINT NOT NULL,
+    -- order.v1.OrderReturn
+    shown BLOB NOT NULL
+);
+CREATE INDEX order_returns_by_order ON order_returns (order_stream, position);

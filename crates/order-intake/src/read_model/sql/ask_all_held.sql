@@ -1,5 +1,0 @@
-INSERT INTO order_work (stream, channel, asked, due_at, claimed_by, claimed_until, attempts, trouble)
-SELECT stream, channel, 1, CAST($2 AS BIGINT), '', 0, 0, '' FROM orders WHERE state = $1
-ON CONFLICT (stream) DO UPDATE SET
-    asked = order_work.asked + 1,
-    due_at = CASE WHEN excluded.due_at < order_work.due_at THEN excluded.due_at ELSE order_work.due_at END

@@ -1,0 +1,93 @@
+//! Facts of topic `returns`, as far as an order shows them.
+
+use bytes::Bytes;
+use millrace_contract::returns::v1 as proto;
+use prost::Message;
+
+use super::event::Broken;
+
+const PACKAGE: &str = "millrace.returns.v1.";
+
+/// What a fact tells of a return.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReturnTold {
+    /// Only with its first fact, and when it was mended.
+    pub goods: Option<proto::Return>,
+    pub state: proto::ReturnState,
+    pub lines: Vec<proto::LineStatus>,
+}
+
+/// # Errors
+/// The fact cannot be decoded, or a newer binary wrote it.
+pub fn read_return(kind: &str, payload: Bytes) -> Result<ReturnTold, Broken> {
+    use proto::ReturnState::{Accepted, Cancelled, Held, Posted, Received, Refused};
+
+    let told = |state, lines| ReturnTold {
+        goods: None,
+        state,
+        lines,
+    };
+    Ok(match kind.strip_prefix(PACKAGE).unwrap_or(kind) {
+        "ReturnSubmitted" => {
+            let fact = proto::ReturnSubmitted::decode(payload)?;
+            ReturnTold {
+                goods: fact.shop_return,
+                ..told(Held, fact.lines)
+            }
+        }
+        "ReturnMended" => {
+            let fact = proto::ReturnMended::decode(payload)?;
+            ReturnTold {
+                goods: fact.shop_return,
+                ..told(Held, fact.lines)
+            }
+        }
+        "ReturnHeld" => told(Held, proto::ReturnHeld::decode(payload)?.lines),
+        "ReturnErpRefused" => told(Held, proto::ReturnErpRefused::decode(payload)?.lines),
+        "ReturnCleared" => told(Accepted, proto::ReturnCleared::decode(payload)?.lines),
+        "ReturnPosted" => {
+            let lines = proto::ReturnPosted::decode(payload)?.lines;
+            // Where the ERP has no receipts the goods are here before it gets the return.
+            let state = if lines.iter().any(has_received) {
+                Received
+            } else {
+                Posted
+            };
+            told(state, lines)
+        }
+        "ReturnReceived" => told(Received, proto::ReturnReceived::decode(payload)?.lines),
+        "ReturnInspected" => told(Received, proto::ReturnInspected::decode(payload)?.lines),
+        "ReturnCredited" => credited(proto::ReturnCredited::decode(payload)?.lines),
+        "ReturnRefundAnnounced" => credited(proto::ReturnRefundAnnounced::decode(payload)?.lines),
+        "ReturnRefused" => told(Refused, proto::ReturnRefused::decode(payload)?.lines),
+        "ReturnCancelled" => told(Cancelled, proto::ReturnCancelled::decode(payload)?.lines),
+        other => {
+            return Err(Broken::of(format_args!(
+                "events of type {other} are not known here"
+            )));
+        }
+    })
+}
+
+fn has_received(line: &proto::LineStatus) -> bool {
+    let received = line.received.clone().unwrap_or_default();
+    received.units > 0 || received.nanos > 0
+}
+
+fn credited(lines: Vec<proto::LineStatus>) -> ReturnTold {
+    use proto::LineState;
+
+    let is_finished = |line: &proto::LineStatus| {
+        matches!(line.state(), LineState::Credited | LineState::Cancelled)
+    };
+    let state = if lines.iter().all(is_finished) {
+        proto::ReturnState::Credited
+    } else {
+        proto::ReturnState::Received
+    };
+    ReturnTold {
+        goods: None,
+        state,
+        lines,
+    }
+}

@@ -1,0 +1,8 @@
+//! The rules, said as given, when, then.
+
+mod amounts;
+mod chairs;
+mod erp;
+mod life;
+mod rules;
+mod together;

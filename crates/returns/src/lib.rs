@@ -1,0 +1,40 @@
+//! returns: goods that customers send back are taken, checked, handed to the ERP once, and followed line by line to the refund.
+//!
+//! * Reads: topic `webshop-orders`; the ERP's return reasons and the state of its return orders (one process at a time, by lease).
+//! * Writes: topic `returns`. Streams `return/<channel>/<number>`, which are the keys too, and, not published,
+//!   `returnable/<channel>/<order>`: what all returns of an order have taken of it.
+//! * Serves: `returns.v1.ReturnService`, `returns.v1.ReturnAdminService`.
+//! * Owns: tables `returns`, `return_waits`, `return_work`, `arrivals`, `known_orders`, `return_reasons`; the keys of its customers.
+//!
+//! What customers write and photograph stands sealed in events, under the customer's key (a gift's under the return's own), and is
+//! compared opened when the same return comes again; everything else of a return is no secret. It is told to the ERP and to
+//! whoever has the scope for it.
+//!
+//! An ERP without return orders (a standard tenant of Business Central) gets a draft of a credit memo, and only once somebody said
+//! with `ReceiveReturn` that the goods are here. Whether it has them is asked at every step; a return that was accepted under one
+//! answer and waits for goods is handed over under another when somebody retries it.
+//!
+//! Deliberately absent: moving money, labels and carriers, and orders older than topic `webshop-orders` keeps: their returns are held
+//! until somebody refuses them.
+
+mod config;
+pub mod domain;
+mod inbound;
+mod judge;
+mod outbound;
+mod read_model;
+mod returns;
+mod service;
+mod wire;
+
+use millrace_event_store::{Migrations, migrations};
+
+pub use config::{ChannelRules, ChannelSettings, Config, ReasonSettings, RulesError};
+pub use inbound::grpc::{ReturnAdminApi, ReturnApi};
+pub use service::{Ports, Service, ServiceError};
+
+/// This service's tables.
+pub static MIGRATIONS: Migrations = migrations!("returns");
+
+/// Name of its database and log.
+pub const NAME: &str = "returns";
