@@ -202,6 +202,15 @@ pub trait Erp: Send + Sync + fmt::Debug {
         number: &OrderNumber,
     ) -> Result<Option<PlacedOrder>, ErpError>;
 
+    /// Everything that became of one order, as [`Flow::Documents`] would have told it: what was posted, oldest first, and last the
+    /// sales order as it stands, with every line; of one that is gone, what was shipped. What was cancelled is what is missing there,
+    /// and not told by itself. For who has lost his place in the flow. Empty: the ERP has no such order.
+    async fn documents_of(
+        &self,
+        channel: &ChannelCode,
+        number: &OrderNumber,
+    ) -> Result<Vec<DocumentObserved>, ErpError>;
+
     /// Every store, with the warehouse where it puts aside what is reserved.
     async fn stores(&self) -> Result<Vec<StoreObserved>, ErpError>;
 

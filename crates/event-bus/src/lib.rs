@@ -104,5 +104,5 @@ pub use embedded::EmbeddedBus;
 pub use handler::{HandleError, Handler, Outcome};
 pub use kafka::{KafkaBus, KafkaSettings, RelayReading, TopicSettings};
 pub use subscription::{
-    Batch, Change, Mark, Partition, Positions, Seen, Subscription, Taken, Unread,
+    Batch, Change, Mark, Partition, Positions, Reached, Seen, Subscription, Taken, Unread,
 };

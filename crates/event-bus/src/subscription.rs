@@ -25,6 +25,8 @@ pub struct Partition {
 pub struct Mark {
     /// The first offset that was not taken yet.
     pub next: i64,
+    /// The event before `next`, where one was met there: a log that has another one was restored to an earlier point.
+    pub passed: Option<Uuid>,
     /// The last event taken.
     pub seen: Option<Seen>,
     /// The offset at which the epoch of `seen` was first met: what is older there belongs to an earlier life of the log.
@@ -103,8 +105,16 @@ pub enum Change {
 pub struct Batch {
     pub changes: Vec<Change>,
     pub records: Vec<Taken>,
-    /// How far reading has come where that is further than the last record: events in between concerned nobody here.
-    pub reached: Vec<(Partition, i64)>,
+    pub reached: Vec<Reached>,
+}
+
+/// How far reading has come where that is further than the last record: events in between concerned nobody here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    pub partition: Partition,
+    pub next: i64,
+    /// The event before `next`.
+    pub passed: Uuid,
 }
 
 /// A member of a group, with its partitions.

@@ -4,7 +4,8 @@
 //! * Writes: topic `webshop-orders`. Streams `order/<channel>/<number>`, which are the keys too.
 //! * Serves: `order.v1.OrderService`, `order.v1.OrderAdminService`.
 //! * Calls: `customer.v1.CustomerService` for new customers, before their orders.
-//! * Owns: tables `orders`, `order_waits`, `order_work`, `known_items`, `known_customers`, `arrivals`, `order_returns`; the keys of its buyers.
+//! * Owns: tables `orders`, `order_waits`, `order_work`, `known_items`, `known_customers`, `arrivals`, `order_returns`,
+//!   `document_work`; the keys of its buyers.
 //!
 //! An acknowledged order is durable. It becomes at most one document of the ERP: a claim in the database keeps it to one attempt
 //! at a time, and the ERP's order buffer makes a repeat harmless when the outcome of an attempt is unknown.

@@ -20,6 +20,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 
 use crate::config::{Config, DRAIN};
+use crate::inbound::archivist::Archivist;
 use crate::inbound::documents::Documents;
 use crate::inbound::grpc::{Desk, OrderAdminApi, OrderApi};
 use crate::inbound::master_data::{GROUP, MasterData, TOPICS};
@@ -27,7 +28,7 @@ use crate::inbound::returns::{self, ReturnRows};
 use crate::orders::Orders;
 use crate::outbound::customers::Customers;
 use crate::outbound::{Attempt, Figures};
-use crate::read_model::{Knowledge, Listing, NAME, OrderRows, TABLES};
+use crate::read_model::{DocumentWork, Knowledge, Listing, NAME, OrderRows, TABLES};
 
 /// This service's tables.
 pub static MIGRATIONS: Migrations = migrations!("order-intake");
@@ -74,10 +75,12 @@ pub struct Service {
     wake: Arc<Notify>,
     posting: Component,
     documents: Component,
+    history: Component,
     newcomers: Component,
     figures: Figures,
     foreign: Counter,
     waiting: Gauge,
+    unasked: Gauge,
 }
 
 impl Service {
@@ -133,6 +136,8 @@ impl Service {
         let documents = ports.health.component("order-intake.documents");
         // Orders are taken while the ERP is away: reading its documents is no condition for serving.
         documents.ready();
+        let history = ports.health.component("order-intake.history");
+        history.ready();
         let newcomers = ports.health.component("order-intake.new-customers");
         newcomers.ready();
         let foreign = counter(
@@ -144,6 +149,11 @@ impl Service {
             "Orders that wait for a check or to be posted",
             Gauge::default(),
         );
+        let unasked = metrics.register(
+            "order_intake_documents_to_ask_for",
+            "Orders whose documents the ERP is still to be asked for, since its feed may have forgotten some",
+            Gauge::default(),
+        );
         Ok(Self {
             config,
             log,
@@ -151,10 +161,12 @@ impl Service {
             wake: Arc::default(),
             posting,
             documents,
+            history,
             newcomers,
             figures,
             foreign,
             waiting,
+            unasked,
             ports,
         })
     }
@@ -209,6 +221,11 @@ impl Service {
         );
         tasks.spawn("posting orders", self.poster().run(shutdown.clone()));
         let (reader, documents) = (self.reader(), Arc::new(self.documents()));
+        let archivist = self.archivist(documents.clone());
+        tasks.spawn(
+            "asking the erp for documents",
+            archivist.run(shutdown.clone()),
+        );
         tasks.spawn(
             "reading the erp's documents",
             reader.follow(documents, shutdown.clone()),
@@ -267,17 +284,49 @@ impl Service {
         Documents {
             erp: ports.erp.code().clone(),
             orders: self.desk.orders.clone(),
+            work: self.document_work(),
             database: ports.database.clone(),
+            log: self.log.clone(),
+            clock: ports.clock.clone(),
             ids: ports.ids.clone(),
+            wake: Arc::default(),
             foreign: self.foreign.clone(),
         }
+    }
+
+    fn document_work(&self) -> DocumentWork {
+        DocumentWork::new(self.ports.database.clone(), self.ports.ids.clone())
+    }
+
+    fn archivist(&self, documents: Arc<Documents>) -> Archivist {
+        let ports = &self.ports;
+        Archivist {
+            erp: ports.erp.clone(),
+            work: self.document_work(),
+            wake: documents.wake.clone(),
+            documents,
+            flow: self.flow(),
+            database: ports.database.clone(),
+            log: self.log.clone(),
+            clock: ports.clock.clone(),
+            ids: ports.ids.clone(),
+            component: self.history.clone(),
+            waiting: self.unasked.clone(),
+            holder: ports.ids.uuid_at(ports.clock.now()).to_string(),
+            takeover_after: self.config.takeover_after,
+        }
+    }
+
+    /// Lease and cursor of the ERP's documents.
+    fn flow(&self) -> String {
+        format!("documents/{}", self.ports.erp.code())
     }
 
     fn reader(&self) -> Reader {
         let ports = &self.ports;
         Reader {
             flow: Flow::Documents,
-            name: format!("documents/{}", ports.erp.code()),
+            name: self.flow(),
             holder: ports.ids.uuid_at(ports.clock.now()).to_string(),
             erp: ports.erp.clone(),
             database: ports.database.clone(),

@@ -287,7 +287,7 @@ impl Joiner {
             }
         };
         tokio::join!(
-            self.reader.run(stop),
+            self.reader.run(&held.lease, stop),
             self.publisher.run(&held.lease, stop),
             consuming
         );

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use millrace_erp::document::{NewOrder, PlacedOrder};
+use millrace_erp::document::{DocumentObserved, NewOrder, PlacedOrder};
 use millrace_erp::master::{ItemKind, ItemObserved};
 use millrace_erp::party::{CustomerCreated, NewCustomer};
 use millrace_erp::return_order::{
@@ -188,6 +188,14 @@ impl Erp for ScriptedErp {
         _: &OrderNumber,
     ) -> Result<Option<PlacedOrder>, ErpError> {
         Err(ErpError::Unsupported("find orders"))
+    }
+
+    async fn documents_of(
+        &self,
+        _: &ChannelCode,
+        _: &OrderNumber,
+    ) -> Result<Vec<DocumentObserved>, ErpError> {
+        Err(ErpError::Unsupported("tell an order's documents"))
     }
 
     async fn stores(&self) -> Result<Vec<StoreObserved>, ErpError> {

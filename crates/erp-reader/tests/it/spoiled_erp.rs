@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use millrace_erp::document::{NewOrder, PlacedOrder};
+use millrace_erp::document::{DocumentObserved, NewOrder, PlacedOrder};
 use millrace_erp::party::{CustomerCreated, NewCustomer};
 use millrace_erp::return_order::{
     NewReturn, PlacedReturn, ReturnKey, ReturnObserved, ReturnReasonObserved,
@@ -105,6 +105,14 @@ impl Erp for Spoiled {
         number: &OrderNumber,
     ) -> Result<Option<PlacedOrder>, ErpError> {
         self.erp.find_order(channel, number).await
+    }
+
+    async fn documents_of(
+        &self,
+        channel: &ChannelCode,
+        number: &OrderNumber,
+    ) -> Result<Vec<DocumentObserved>, ErpError> {
+        self.erp.documents_of(channel, number).await
     }
 
     async fn stores(&self) -> Result<Vec<StoreObserved>, ErpError> {

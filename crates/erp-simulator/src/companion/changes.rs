@@ -15,7 +15,7 @@ use crate::odata::schema::{Kind, Schema, many, ro};
 use crate::refusal::Refusal;
 use crate::simulator::World;
 
-const CAPABILITIES: &str = "changes,items,prices,stock,stockLookup,customers,orderBuffer,statusFeed,transferRequests,returnReasons,returnOrders";
+const CAPABILITIES: &str = "changes,items,prices,stock,stockLookup,customers,orderBuffer,statusFeed,orderDocuments,transferRequests,returnReasons,returnOrders";
 const MOST_CHANGES: usize = 5000;
 const MOST_STATUSES: usize = 1000;
 
@@ -206,7 +206,7 @@ fn change(entry: &QueueEntry) -> Value {
     })
 }
 
-fn status(entry: &StatusEntry, query: &Query) -> Result<Value, Refusal> {
+pub(super) fn status(entry: &StatusEntry, query: &Query) -> Result<Value, Refusal> {
     let mut body = json!({
         "systemRowVersion": entry.stamp.version,
         "systemId": guid(entry.id),

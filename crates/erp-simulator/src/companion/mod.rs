@@ -6,6 +6,7 @@ mod catalogue;
 mod changes;
 mod counts;
 mod customers;
+mod history;
 mod orders;
 mod return_reasons;
 mod returns;
@@ -63,6 +64,7 @@ pub(crate) async fn serve(world: &Arc<World>, call: Call) -> Result<Answer, Refu
         ("POST", "orderBuffer", [action]) if action.name == "Microsoft.NAV.process" => {
             orders::process(world, &call, id(set)?).await
         }
+        ("GET", "orderDocuments", []) if set.key.is_none() => history::read(world, &call),
         ("GET", "storeLocations", []) => transfers::locations(world, &call),
         ("GET", "transferRequests", []) => transfers::read(world, &call, set.key.as_deref()),
         ("POST", "transferRequests", []) if set.key.is_none() => {
@@ -89,6 +91,7 @@ pub(crate) async fn serve(world: &Arc<World>, call: Call) -> Result<Answer, Refu
             | "statusWindows"
             | "items"
             | "itemVariants"
+            | "orderDocuments"
             | "storeLocations"
             | "transferStatusWindows"
             | "countRequests"
@@ -122,6 +125,7 @@ fn service_document(call: &Call) -> Answer {
         "stockLookups",
         "customers",
         "orderBuffer",
+        "orderDocuments",
         "storeLocations",
         "transferRequests",
         "transferStatusWindows",

@@ -6,6 +6,7 @@ pub mod buffer;
 pub mod counts;
 pub mod documents;
 pub mod drafts;
+pub mod history;
 pub mod posting;
 pub mod price;
 pub mod return_check;

@@ -143,6 +143,12 @@ async fn every_answer_of_the_companion_is_as_its_description_says() {
     check(&schemas, "StatusWindow", &window);
     check(&schemas, "StatusEntry", &window["entries"][0]);
     check(&schemas, "StatusLine", &window["entries"][0]["lines"][0]);
+    let key = "$filter=channelCode eq 'OUTLET' and orderNumber eq '1'";
+    let rows = rig
+        .rows(&rig.companion(&format!("orderDocuments?{key}&$expand=lines")))
+        .await;
+    check(&schemas, "StatusEntry", &rows[0]);
+    check(&schemas, "StatusLine", &rows[0]["lines"][0]);
     let (_, window) = rig
         .get(&rig.companion("transferStatusWindows(0)?$expand=entries($expand=lines)"))
         .await;

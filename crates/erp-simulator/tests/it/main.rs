@@ -6,6 +6,7 @@ mod companion;
 mod description;
 mod facts;
 mod faults;
+mod history;
 mod keeping;
 mod limits;
 mod odata;

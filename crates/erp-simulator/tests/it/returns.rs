@@ -3,6 +3,7 @@
 use millrace_erp_simulator::company::CompanyData;
 use serde_json::{Value, json};
 
+use crate::history::is_as_told;
 use crate::reservations::shelf;
 use crate::rig::{Rig, order};
 
@@ -236,6 +237,7 @@ async fn goods_come_back_in_another_unit_and_in_parts() {
         ),
         (&json!(1.5), &json!("PACK"), &json!(1.5))
     );
+    is_as_told(&rig, "1").await;
 }
 
 #[tokio::test]

@@ -28,6 +28,8 @@ pub(crate) struct Companion {
     pub local_currency: Currency,
 }
 
+/// What became of one order.
+pub(crate) const ORDER_DOCUMENTS: &str = "orderDocuments";
 /// Stores, transfer requests with their feed, requests to count.
 pub(crate) const TRANSFERS: &str = "transferRequests";
 /// Return orders with their feed.

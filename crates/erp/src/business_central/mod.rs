@@ -41,7 +41,7 @@ use self::standard::StandardLevel;
 use self::standard::doubts::Doubts;
 use self::standard::recent::Recent;
 use self::webhooks::Hints;
-use crate::document::{NewOrder, PlacedOrder};
+use crate::document::{DocumentObserved, NewOrder, PlacedOrder};
 use crate::party::{CustomerCreated, NewCustomer};
 use crate::return_order::{
     NewReturn, PlacedReturn, ReturnKey, ReturnObserved, ReturnReasonObserved,
@@ -331,6 +331,17 @@ impl Erp for BusinessCentral {
         let tenant = self.tenant().await?;
         self.companion_for(&tenant, "find orders on the standard level")?
             .find_order(channel, number)
+            .await
+    }
+
+    async fn documents_of(
+        &self,
+        channel: &ChannelCode,
+        number: &OrderNumber,
+    ) -> Result<Vec<DocumentObserved>, ErpError> {
+        let tenant = self.tenant().await?;
+        self.companion_for(&tenant, "tell an order's documents on the standard level")?
+            .documents_of(channel, number)
             .await
     }
 

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod changes;
+mod history;
 mod hooks;
 mod ids;
 mod mirror;

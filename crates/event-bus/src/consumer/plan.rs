@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use millrace_event_store::Position;
 
 use crate::past::Past;
-use crate::subscription::{Mark, Partition, Seen, Taken};
+use crate::subscription::{Mark, Partition, Reached, Seen, Taken};
 use crate::topics::{self, Kind};
 
 /// `next` of a partition that is to be read from its beginning.
@@ -19,6 +19,7 @@ impl Mark {
     pub(crate) fn beginning(end: i64) -> Self {
         Self {
             next: BEGINNING,
+            passed: None,
             seen: None,
             since: BEGINNING,
             old_until: end,
@@ -47,7 +48,7 @@ pub(super) fn plan<'a>(
     marks: &HashMap<Partition, Mark>,
     past: &HashMap<&Partition, &Past>,
     records: &'a [Taken],
-    reached: &[(Partition, i64)],
+    reached: &[Reached],
 ) -> Plan<'a> {
     let mut plan = Plan {
         steps: Vec::new(),
@@ -108,6 +109,7 @@ pub(super) fn plan<'a>(
             }
         }
         mark.next = taken.offset + 1;
+        mark.passed = taken.event.as_ref().ok().map(|recorded| recorded.event.id);
         if let (Verdict::Take, Ok(recorded)) = (&verdict, &taken.event) {
             if mark.seen.is_none() {
                 mark.since = taken.offset;
@@ -132,7 +134,12 @@ pub(super) fn plan<'a>(
             }
         }
     }
-    for (partition, next) in reached {
+    for Reached {
+        partition,
+        next,
+        passed,
+    } in reached
+    {
         let rebuilt = plan
             .rebuilt
             .iter()
@@ -142,7 +149,10 @@ pub(super) fn plan<'a>(
                 .marks
                 .entry(partition.clone())
                 .or_insert_with(|| known.clone());
-            mark.next = mark.next.max(*next);
+            if *next > mark.next {
+                mark.next = *next;
+                mark.passed = Some(*passed);
+            }
         }
     }
     plan.marks

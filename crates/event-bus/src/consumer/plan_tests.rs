@@ -13,6 +13,7 @@ type Content = Vec<(i64, u128, u64)>;
 fn what_was_taken_is_not_taken_again() {
     let marks = at(Mark {
         next: 5,
+        passed: None,
         seen: Some(seen(1, 3)),
         since: 0,
         old_until: -1,
@@ -28,13 +29,14 @@ fn what_was_taken_is_not_taken_again() {
 fn a_new_epoch_ends_the_plan_where_it_begins() {
     let marks = at(Mark {
         next: 0,
+        passed: None,
         seen: Some(seen(1, 3)),
         since: 0,
         old_until: -1,
         stalled: None,
     });
     let records = [record(0, 1, 4), record(1, 2, 1), record(2, 2, 2)];
-    let plan = plan(&marks, &HashMap::new(), &records, &[(partition(), 9)]);
+    let plan = plan(&marks, &HashMap::new(), &records, &[reached(9)]);
     assert_eq!(offsets(&plan), [0]);
     assert_eq!(plan.rebuilt.len(), 1);
     assert_eq!(
@@ -52,6 +54,7 @@ fn a_new_epoch_ends_the_plan_where_it_begins() {
 fn what_is_older_than_the_epoch_is_stale() {
     let marks = at(Mark {
         next: BEGINNING,
+        passed: None,
         seen: Some(seen(2, 0)),
         since: 2,
         old_until: -1,
@@ -65,12 +68,7 @@ fn what_is_older_than_the_epoch_is_stale() {
 #[test]
 fn a_partition_that_is_not_ours_is_left_alone() {
     let records = [record(0, 1, 1)];
-    let plan = plan(
-        &HashMap::new(),
-        &HashMap::new(),
-        &records,
-        &[(partition(), 4)],
-    );
+    let plan = plan(&HashMap::new(), &HashMap::new(), &records, &[reached(4)]);
     assert!(plan.steps.is_empty() && plan.marks.is_empty());
 }
 
@@ -78,12 +76,13 @@ fn a_partition_that_is_not_ours_is_left_alone() {
 fn passing_over_foreign_events_moves_the_mark() {
     let marks = at(Mark {
         next: 3,
+        passed: None,
         seen: None,
         since: BEGINNING,
         old_until: -1,
         stalled: None,
     });
-    let plan = plan(&marks, &HashMap::new(), &[], &[(partition(), 9)]);
+    let plan = plan(&marks, &HashMap::new(), &[], &[reached(9)]);
     assert_eq!(plan.marks[&partition()].next, 9);
 }
 
@@ -137,7 +136,7 @@ proptest! {
             }));
             mark = plan.marks.get(&partition()).cloned().unwrap_or(mark);
             if let Some((_, offset, at)) = plan.rebuilt.first() {
-                mark = Mark { next: BEGINNING, seen: Some(Seen { number: 0, ..Seen::at(at) }), since: *offset, old_until: -1, stalled: None };
+                mark = Mark { next: BEGINNING, passed: None, seen: Some(Seen { number: 0, ..Seen::at(at) }), since: *offset, old_until: -1, stalled: None };
                 resyncs += 1;
                 prop_assert!(resyncs < 10, "it ends");
             }
@@ -237,6 +236,14 @@ fn partition() -> Partition {
 
 fn at(mark: Mark) -> HashMap<Partition, Mark> {
     HashMap::from([(partition(), mark)])
+}
+
+fn reached(next: i64) -> Reached {
+    Reached {
+        partition: partition(),
+        next,
+        passed: Uuid::from_u128(99),
+    }
 }
 
 fn seen(epoch: u128, number: u64) -> Seen {

@@ -16,7 +16,7 @@ pub(super) struct StoredPositions {
     pub database: Database,
 }
 
-type Row = (i64, String, String, i64, i64, i64, i64, String);
+type Row = (i64, String, String, i64, i64, i64, i64, String, String);
 
 impl StoredPositions {
     /// Where every partition stands that was ever stored: its next offset.
@@ -51,8 +51,9 @@ impl Positions for StoredPositions {
             .fetch_optional(self.database.pool())
             .await?;
         Ok(row.map(
-            |(next, log, epoch, shard, number, since, old_until, stalled)| Mark {
+            |(next, log, epoch, shard, number, since, old_until, stalled, passed)| Mark {
                 next,
+                passed: Uuid::parse_str(&passed).ok(),
                 seen: Uuid::parse_str(&epoch).ok().map(|epoch| Seen {
                     log: log.into(),
                     epoch,
@@ -97,7 +98,8 @@ pub(super) async fn claim(
         .bind(i64::try_from(number).unwrap_or(i64::MAX))
         .bind(new.since)
         .bind(new.old_until)
-        .bind(new.stalled.as_deref().unwrap_or_default());
+        .bind(new.stalled.as_deref().unwrap_or_default())
+        .bind(new.passed.map(|id| id.to_string()).unwrap_or_default());
     let query = match old {
         Some(old) => query.bind(old.next),
         None => query,

@@ -167,6 +167,7 @@ impl Worker {
             Mark {
                 old_until,
                 next: offset.unwrap_or(BEGINNING),
+                passed: None,
                 seen,
                 since: offset.unwrap_or(BEGINNING),
                 stalled: Some(reason.to_owned()),
@@ -175,6 +176,7 @@ impl Worker {
             Mark {
                 old_until,
                 next: BEGINNING,
+                passed: None,
                 seen,
                 since: offset.unwrap_or(BEGINNING),
                 stalled: None,

@@ -19,7 +19,7 @@ use crate::consumer::order::QUIET;
 use crate::consumer::plan::{NOTHING_OLD, plan};
 use crate::consumer::positions::StoredPositions;
 use crate::past::Past;
-use crate::subscription::{Mark, Partition, Subscription, Taken};
+use crate::subscription::{Mark, Partition, Reached, Subscription, Taken};
 use crate::topics::Topic;
 
 const IDLE: Duration = Duration::from_secs(30);
@@ -182,10 +182,10 @@ impl Worker {
             }
             let awaited = self.are_awaited(&batch.records);
             let records = self.sorted(batch.records);
-            let reached: Vec<(Partition, i64)> = batch
+            let reached: Vec<Reached> = batch
                 .reached
                 .into_iter()
-                .filter(|(partition, _)| self.flows(partition))
+                .filter(|reached| self.flows(&reached.partition))
                 .collect();
             self.take(records, reached, &mut *subscription).await?;
             if changed || awaited {
@@ -251,7 +251,7 @@ impl Worker {
     pub(super) async fn take(
         &mut self,
         records: Vec<Taken>,
-        reached: Vec<(Partition, i64)>,
+        reached: Vec<Reached>,
         subscription: &mut dyn Subscription,
     ) -> Result<(), BusError> {
         let (mut records, mut reached) = (records, reached);
@@ -265,7 +265,7 @@ impl Worker {
                     self.fenced(&partition, subscription).await?;
                     records.retain(|taken| taken.partition != partition);
                     // It was reached without these records: reading goes on from where the partition stands now.
-                    reached.retain(|(reached, _)| *reached != partition);
+                    reached.retain(|reached| reached.partition != partition);
                 }
                 Some(stop) if records.len() <= 1 => {
                     return self.fail_all(records, &stop, subscription).await;
@@ -309,7 +309,7 @@ impl Worker {
     async fn commit(
         &mut self,
         records: &[Taken],
-        reached: &[(Partition, i64)],
+        reached: &[Reached],
         subscription: &mut dyn Subscription,
     ) -> Result<Option<Stop>, BusError> {
         let marks: HashMap<Partition, Mark> = self

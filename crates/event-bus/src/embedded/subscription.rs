@@ -10,11 +10,12 @@ use futures::future::select_all;
 use millrace_event_store::{EventLog, Position, StoreError};
 use tokio::sync::watch;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::bus::BusError;
 use crate::consumer::NOTHING_OLD;
 use crate::embedded::Attached;
-use crate::subscription::{Batch, Change, Partition, Positions, Subscription, Taken};
+use crate::subscription::{Batch, Change, Partition, Positions, Reached, Subscription, Taken};
 use crate::topics::{self, Topic};
 
 /// Events that concern nobody here before their passing is reported: so that a restart does not read them all again, and
@@ -175,6 +176,14 @@ impl EmbeddedSubscription {
                     "log {} ends at {head}, before position {next}",
                     feed.source
                 ))
+            } else if let Some(passed) = mark.as_ref().and_then(|mark| mark.passed)
+                && !holds(&*feed.log, next - 1, passed).await?
+            {
+                Some(format!(
+                    "log {} has another event at position {} than was read there: it was restored to an earlier point",
+                    feed.source,
+                    next - 1
+                ))
             } else {
                 None
             };
@@ -232,7 +241,10 @@ impl EmbeddedSubscription {
             Err(failure) => return Err(failure.into()),
         };
         feed.more = events.len() == limit;
-        let Some(end) = events.last().map(|last| last.at.number + 1) else {
+        let Some((end, passed)) = events
+            .last()
+            .map(|last| (last.at.number + 1, last.event.id))
+        else {
             return Ok(());
         };
         let before = batch.records.len();
@@ -268,13 +280,15 @@ impl EmbeddedSubscription {
         }
         if batch.records.len() > before || feed.unreported >= UNREPORTED {
             feed.unreported = 0;
-            let reached = i64::try_from(end).unwrap_or(i64::MAX);
+            let next = i64::try_from(end).unwrap_or(i64::MAX);
             let active: Vec<&'static str> = feed.active().map(|(topic, _)| *topic).collect();
-            batch.reached.extend(
-                active
-                    .into_iter()
-                    .map(|topic| (feed.partition(topic), reached)),
-            );
+            batch
+                .reached
+                .extend(active.into_iter().map(|topic| Reached {
+                    partition: feed.partition(topic),
+                    next,
+                    passed,
+                }));
         }
         Ok(())
     }
@@ -321,6 +335,17 @@ impl EmbeddedSubscription {
             .find(|feed| feed.source == partition.source)?;
         Some((feed.cursors.get_mut(partition.topic)?, &mut feed.more))
     }
+}
+
+/// Whether `event` stands at `position`.
+async fn holds(log: &dyn EventLog, position: u64, event: Uuid) -> Result<bool, StoreError> {
+    let Some(before) = position.checked_sub(1) else {
+        return Ok(true);
+    };
+    let there = log.read_feed(before, 1).await?;
+    Ok(there
+        .first()
+        .is_some_and(|recorded| recorded.event.id == event))
 }
 
 #[async_trait]

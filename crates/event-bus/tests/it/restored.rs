@@ -5,7 +5,7 @@ use std::sync::Arc;
 use millrace_event_store::Database;
 
 use crate::handler::Obedient;
-use crate::world::{World, append, item, pairs, shared_database, taken, until};
+use crate::world::{World, append, item, pairs, price, shared_database, taken, until};
 
 /// The database as it was when the newest event was `stream`'s.
 async fn restore(database: &Database, stream: &str) {
@@ -68,6 +68,74 @@ async fn a_restored_log_is_not_published_until_it_has_a_new_epoch_and_then_nothi
         ("c", "after"),
     ]);
     assert!(after.iter().all(|one| all.contains(one)), "{all:?}");
+    consumer.stop().await;
+    relay.stop().await;
+}
+
+/// The embedded bus reads the logs themselves: a log that has grown since past what was seen shows by the event it has there.
+#[tokio::test]
+async fn a_restored_log_that_has_grown_since_is_read_again_without_kafka() {
+    let world = World::postgres().await;
+    let url = millrace_test_rig::postgres()
+        .await
+        .create_database(&format!("{}_log", world.prefix))
+        .await
+        .expect("a database");
+    let (log, sink) = (shared_database(&url, "source").await, world.sink().await);
+    let idempotent = || {
+        Arc::new(Obedient {
+            idempotent: true,
+            ..Obedient::default()
+        })
+    };
+    // All of it is there at once, so that the page that brings the first goes past what concerns nobody here.
+    let events = [
+        item(&log, "a", "before"),
+        price(&log, "p", "before"),
+        price(&log, "q", "before"),
+    ];
+    append(&log, events).await;
+    let (consumer, _) = world.consume(world.consumer(&["items"], &sink, idempotent()));
+    let relay = world.relay(&log).await;
+    taken(&sink, 1).await;
+    consumer.stop().await;
+    relay.stop().await;
+
+    let (consumer, meter) = world.consume(world.consumer(&["items"], &sink, idempotent()));
+    let relay = world.relay(&log).await;
+    append(&log, [item(&log, "b", "before")]).await;
+    taken(&sink, 2).await;
+    assert_eq!(meter.read().resyncs, 0, "nothing is wrong so far");
+    consumer.stop().await;
+    relay.stop().await;
+    restore(&log, "a").await;
+    log.close().await;
+
+    let log = shared_database(&url, "source").await;
+    for key in ["x", "y", "z", "b"] {
+        append(&log, [item(&log, key, "after")]).await;
+    }
+    let (consumer, meter) = world.consume(world.consumer(&["items"], &sink, idempotent()));
+    let relay = world.relay(&log).await;
+    let all = taken(&sink, 6).await;
+    let expected = pairs(&[
+        ("a", "before"),
+        ("x", "after"),
+        ("y", "after"),
+        ("z", "after"),
+        ("b", "after"),
+    ]);
+    assert!(expected.iter().all(|one| all.contains(one)), "{all:?}");
+    assert_eq!(meter.read().resyncs, 1);
+    consumer.stop().await;
+    relay.stop().await;
+
+    // What was read again is known by the next one.
+    let (consumer, meter) = world.consume(world.consumer(&["items"], &sink, idempotent()));
+    let relay = world.relay(&log).await;
+    append(&log, [item(&log, "x", "later")]).await;
+    taken(&sink, 7).await;
+    assert_eq!(meter.read().resyncs, 0);
     consumer.stop().await;
     relay.stop().await;
 }

@@ -37,7 +37,7 @@ async fn what_was_kept_stays(url: &str) {
         .expect("deleted");
 
     let steps = database.migrate(&[migrations()]).await.expect("migrates");
-    assert_eq!(steps.len(), 2, "all that came since: {steps:?}");
+    assert_eq!(steps.len(), 3, "all that came since: {steps:?}");
     let kept = list_parked(&database, 0, 10).await.expect("readable");
     let known: Vec<(i64, ParkedState, u64)> = kept
         .iter()

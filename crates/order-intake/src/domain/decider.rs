@@ -292,6 +292,9 @@ fn observed(
     if document.kind != DocumentKind::SalesOrder && taken.has(&document) {
         return vec![];
     }
+    if document.kind == DocumentKind::Cancellation && taken.counts(&document) {
+        return vec![];
+    }
     let mut events = Vec::new();
     let mut lines = taken.lines.clone();
     if taken.phase != Phase::Posted {
@@ -307,7 +310,7 @@ fn observed(
     let after = |movement| line::after(&lines, movement, &moved);
     match document.kind {
         DocumentKind::SalesOrder => {
-            let cancelled = line::missing(&lines, &moved);
+            let cancelled = line::missing(&lines, &moved, &taken.cancelled_after(&document));
             if !cancelled.is_empty() {
                 events.push(Event::Cancelled {
                     document: Some(document),

@@ -118,6 +118,14 @@ impl Document {
                 | DocumentKind::CreditMemo => true,
             }
     }
+
+    /// Was written before `other` was, so that `other` knows of it. Both row version and time say so: row versions begin anew where
+    /// an ERP is restored, and without them nobody knows.
+    #[must_use]
+    pub fn is_known_to(&self, other: &Self) -> bool {
+        let versions = self.row_version.zip(other.row_version);
+        versions.is_some_and(|(own, others)| own <= others) && self.posted_at <= other.posted_at
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

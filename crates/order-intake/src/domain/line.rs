@@ -101,20 +101,27 @@ pub fn after(lines: &[LineStatus], movement: Movement, moved: &[LineQuantity]) -
     lines
 }
 
-/// What is no longer there when the ERP's sales order stands at `stands`. A line people made longer stays what the shop sold;
-/// without any line the ERP says nothing of them.
+/// What is no longer there when the ERP's sales order stands, or stood, at `stands`; `since`: cancelled after that. A line people made
+/// longer stays what the shop sold; without any line the ERP says nothing of them.
 #[must_use]
-pub fn missing(lines: &[LineStatus], stands: &[LineQuantity]) -> Vec<LineQuantity> {
+pub fn missing(
+    lines: &[LineStatus],
+    stands: &[LineQuantity],
+    since: &[LineQuantity],
+) -> Vec<LineQuantity> {
     if stands.is_empty() {
         return Vec::new();
     }
     let missing = lines.iter().map(|line| {
-        let stands: Quantity = stands
-            .iter()
-            .filter(|stands| stands.line == line.number)
-            .map(|stands| stands.quantity)
-            .sum();
-        let quantity = (line.ordered - line.cancelled - stands).min(line.open());
+        let of = |quantities: &[LineQuantity]| -> Quantity {
+            quantities
+                .iter()
+                .filter(|quantity| quantity.line == line.number)
+                .map(|quantity| quantity.quantity)
+                .sum()
+        };
+        let cancelled = line.cancelled - of(since);
+        let quantity = (line.ordered - cancelled - of(stands)).min(line.open());
         LineQuantity {
             line: line.number,
             quantity,
@@ -220,15 +227,15 @@ mod tests {
                 quantity: quantity.into(),
             }]
         };
-        assert_eq!(missing(&[line(3, 0, 0, 0, 0)], &stands(2)), gone(1));
-        assert_eq!(missing(&[line(3, 0, 0, 0, 1)], &stands(2)), []);
+        assert_eq!(missing(&[line(3, 0, 0, 0, 0)], &stands(2), &[]), gone(1));
+        assert_eq!(missing(&[line(3, 0, 0, 0, 1)], &stands(2), &[]), []);
         assert_eq!(
-            missing(&[line(3, 2, 0, 0, 0)], &stands(0)),
+            missing(&[line(3, 2, 0, 0, 0)], &stands(0), &[]),
             gone(1),
             "what is shipped is shipped"
         );
-        assert_eq!(missing(&[line(3, 0, 0, 0, 0)], &stands(5)), []);
-        assert_eq!(missing(&[line(3, 0, 0, 0, 0)], &[]), []);
+        assert_eq!(missing(&[line(3, 0, 0, 0, 0)], &stands(5), &[]), []);
+        assert_eq!(missing(&[line(3, 0, 0, 0, 0)], &[], &[]), []);
     }
 
     #[test]

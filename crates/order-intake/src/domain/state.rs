@@ -2,7 +2,7 @@
 
 use millrace_values::{Amount, CustomerNumber, SystemId, Timestamp};
 
-use super::event::{Document, Event, LineQuantity};
+use super::event::{Document, DocumentKind, Event, LineQuantity};
 use super::hold::HoldReason;
 use super::line::{LineState, LineStatus};
 use super::order::Order;
@@ -26,6 +26,10 @@ pub struct Taken {
     pub lines: Vec<LineStatus>,
     /// In the order they came.
     pub documents: Vec<Document>,
+    /// What the ERP said was cancelled, in the order it came.
+    pub cancellations: Vec<(Document, Vec<LineQuantity>)>,
+    /// The sales order when it was last found to be shorter: what was cancelled before is counted.
+    pub shortened: Option<Document>,
     pub parcels: Vec<Parcel>,
     pub customer: Option<(Option<SystemId>, CustomerNumber)>,
     pub total_difference: Option<Amount>,
@@ -73,6 +77,23 @@ impl Taken {
         self.documents.iter().any(|known| known.is(document))
     }
 
+    /// What is missing in the sales order that was seen last counts this cancellation as well.
+    #[must_use]
+    pub fn counts(&self, cancellation: &Document) -> bool {
+        let shortened = self.shortened.as_ref();
+        shortened.is_some_and(|order| cancellation.is_known_to(order))
+    }
+
+    /// What was cancelled after `order`, the sales order, stood as it says.
+    #[must_use]
+    pub fn cancelled_after(&self, order: &Document) -> Vec<LineQuantity> {
+        let later = self
+            .cancellations
+            .iter()
+            .filter(|(document, _)| order.is_known_to(document));
+        later.flat_map(|(_, cancelled)| cancelled.clone()).collect()
+    }
+
     /// Nothing more to come but credits.
     #[must_use]
     pub fn is_completed(&self) -> bool {
@@ -113,6 +134,8 @@ pub(super) fn evolve(state: State, event: &Event) -> State {
                 reasons: Vec::new(),
                 lines: lines.clone(),
                 documents: Vec::new(),
+                cancellations: Vec::new(),
+                shortened: None,
                 parcels: Vec::new(),
                 customer: None,
                 total_difference: None,
@@ -185,14 +208,34 @@ pub(super) fn evolve(state: State, event: &Event) -> State {
         }
         Event::Cancelled {
             document: Some(document),
+            cancelled,
             ..
-        } => record(&mut taken, document),
+        } => {
+            record(&mut taken, document);
+            cancel(&mut taken, document, cancelled);
+        }
         Event::Cancelled { document: None, .. } => {
             taken.phase = Phase::Dropped;
             taken.reasons.clear();
         }
     }
     State(Some(taken))
+}
+
+fn cancel(taken: &mut Taken, document: &Document, cancelled: &[LineQuantity]) {
+    match document.kind {
+        DocumentKind::Cancellation => taken
+            .cancellations
+            .push((document.clone(), cancelled.to_vec())),
+        DocumentKind::SalesOrder => {
+            let is_older = |known: &Document| document.is_known_to(known);
+            if !taken.shortened.as_ref().is_some_and(is_older) {
+                taken.shortened = Some(document.clone());
+            }
+        }
+        // No such document cancels anything.
+        DocumentKind::Shipment | DocumentKind::Invoice | DocumentKind::CreditMemo => {}
+    }
 }
 
 fn record(taken: &mut Taken, document: &Document) {

@@ -1,39 +1,62 @@
 //! What became of our orders in the ERP. Read by one process at a time (`erp-reader`); read again, it changes nothing.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use millrace_erp::document::DocumentObserved;
 use millrace_erp::{Flow, Observed, Page};
 use millrace_erp_reader::{Sink, SinkError};
-use millrace_event_store::{Database, LeaseEpoch};
+use millrace_event_store::{Database, EventLog, LeaseEpoch, projected_up_to};
 use millrace_operations::unreadable;
-use millrace_service_kit::Ids;
 use millrace_service_kit::metrics::Counter;
 use millrace_service_kit::trace::TraceContext;
+use millrace_service_kit::{Clock, Ids};
 use millrace_values::{ErpCode, SystemId};
+use tokio::sync::Notify;
 use tracing::{Instrument, debug};
 
 use crate::domain;
 use crate::orders::{Actor, OrderError, Orders};
+use crate::read_model::{DocumentWork, NAME};
 use crate::wire;
 
 /// Orders brought up to date at once.
 const AT_ONCE: usize = 16;
 const TRIES: usize = 8;
+/// How long the rows may lag behind the log before the feed is asked again.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 pub struct Documents {
     pub erp: ErpCode,
     pub orders: Orders,
+    pub work: DocumentWork,
     pub database: Database,
+    pub log: Arc<dyn EventLog>,
+    pub clock: Arc<dyn Clock>,
     pub ids: Ids,
+    /// Documents are to be asked for.
+    pub wake: Arc<Notify>,
     /// Documents of orders nobody here took.
     pub foreign: Counter,
 }
 
 #[async_trait]
 impl Sink for Documents {
+    /// Where the feed begins anew something may be missing from it: what became of orders is asked of the documents themselves. No
+    /// lease is named: to be asked once more changes nothing.
+    async fn begin_full_read(&self, _: &LeaseEpoch) -> Result<(), SinkError> {
+        let head = self.log.head().await?;
+        if !projected_up_to(&self.database, NAME, head, PATIENCE).await? {
+            return Err(SinkError::Behind);
+        }
+        self.work.ask_all(self.clock.now()).await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
     async fn take(&self, page: &Page, lease: &LeaseEpoch) -> Result<(), SinkError> {
         let mut by_order: BTreeMap<String, Vec<DocumentObserved>> = BTreeMap::new();
         for observed in &page.observations {
@@ -81,7 +104,7 @@ impl Sink for Documents {
 
 impl Documents {
     /// Documents of one order, in the ERP's order.
-    async fn record(
+    pub(super) async fn record(
         &self,
         stream: String,
         documents: Vec<DocumentObserved>,
@@ -124,8 +147,6 @@ impl Documents {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use millrace_erp::Cursor;
     use millrace_event_store::DatabaseSettings;
     use millrace_service_kit::SystemClock;
@@ -143,9 +164,13 @@ mod tests {
         let log = database.log().await.unwrap();
         let documents = Documents {
             erp: ErpCode::parse("bc-main").unwrap(),
-            orders: Orders::new(log, Arc::new(SystemClock), Ids::random()),
+            orders: Orders::new(log.clone(), Arc::new(SystemClock), Ids::random()),
+            work: DocumentWork::new(database.clone(), Ids::random()),
             database: database.clone(),
+            log,
+            clock: Arc::new(SystemClock),
             ids: Ids::random(),
+            wake: Arc::default(),
             foreign: Counter::default(),
         };
         let id = "5d115c9c-44e3-ea11-bb43-000d3a2feca1";

@@ -1,11 +1,13 @@
 //! Rows: orders as they are shown, what they wait for, who has to look at them; and what is known of items and customers.
 
 mod awaited;
+mod document_work;
 mod known;
 mod listing;
 mod projection;
 mod returns;
 
+pub use document_work::{DocumentWork, DueDocuments};
 pub use known::{Knowledge, forget, keep_customer, keep_item};
 pub use listing::{Held, Listing};
 pub use projection::{NAME, OrderRows};

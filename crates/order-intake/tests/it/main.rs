@@ -6,6 +6,7 @@ mod bad_input;
 mod canary;
 mod faults;
 mod goods_back;
+mod history;
 mod instance;
 mod newcomers;
 mod operators;

@@ -212,6 +212,12 @@ impl World {
         self.simulator.office(act, body).await.unwrap();
     }
 
+    /// The retention of the ERP's feeds passes.
+    pub async fn forget(&self) {
+        let forget = self.simulator.office("forget-changes", json!({}));
+        forget.await.unwrap();
+    }
+
     /// An instance on a database of its own, in memory.
     pub async fn instance(&self) -> Instance {
         self.instance_on(migrated("sqlite::memory:").await, |_| {})

@@ -67,7 +67,7 @@ pub struct Join {
 /// Joins the ERP's parts with what is in flight. `None`: unknown.
 ///
 /// What is in flight at a location without a figure gets one of its own there: the ERP knows the item, and nothing lies in
-/// that place. A total (a figure without sales orders) has one location, and everything in flight is taken from it.
+/// that place. A figure without sales orders may be a total: what is in flight where it has no part is taken from the first it has.
 #[must_use]
 pub fn join(join: &Join) -> Option<Inventory> {
     let figures = join.figures.as_ref()?;
@@ -83,7 +83,9 @@ pub fn join(join: &Join) -> Option<Inventory> {
             continue;
         }
         let location = match &line.location {
-            Some(location) if figures.contains.sales_orders => location,
+            Some(location) if figures.contains.sales_orders || locations.contains_key(location) => {
+                location
+            }
             Some(_) | None => &first.location,
         };
         let place = locations
@@ -346,6 +348,36 @@ mod tests {
             ..counted(10).with(ordered(2, None))
         };
         given::<Shelf>([]).when(join).then_nothing();
+    }
+
+    /// An ERP may know each location's pieces and not what its orders bind.
+    #[test]
+    fn what_is_in_flight_is_taken_from_its_own_location_and_only_then_from_a_total() {
+        let at_west = |join: Join| {
+            let line = InFlight {
+                location: Some(location("WEST")),
+                ..ordered(2, Some(7))
+            };
+            let found = super::join(&join.with(line)).unwrap();
+            let taken = found.locations.iter().map(|place| {
+                let in_flight = place.in_flight.to_string();
+                (place.location.to_string(), in_flight)
+            });
+            taken.collect::<Vec<_>>()
+        };
+        let mut total = counted(10);
+        let figures = total.figures.as_mut().unwrap();
+        figures.contains.sales_orders = false;
+        let mut places = total.clone();
+        assert_eq!(at_west(total), [("EAST".to_owned(), "2".to_owned())]);
+        let figures = places.figures.as_mut().unwrap();
+        figures.parts.push(Part {
+            location: location("WEST"),
+            ..figures.parts[0].clone()
+        });
+        let (east, west) = (("EAST", "0"), ("WEST", "2"));
+        let expected = [east, west].map(|(place, count)| (place.to_owned(), count.to_owned()));
+        assert_eq!(at_west(places), expected);
     }
 
     #[test]

@@ -1,5 +1,9 @@
 //! Reads the ERP's stock figures while this process joins: the full set first, then changes, woken by hints. A page's rows,
-//! its marks and the cursor commit together.
+//! its marks and the cursor commit together, under the joiner's lease: who was replaced writes none of them.
+//!
+//! No sink of `erp-reader`, which would write the cursor after the page: where the reader stands says more than the cursor (which full
+//! read it is, and what that has shown so far) and belongs to the rows. It joins under one lease with what publishes the figures, and
+//! says after every look, an empty one too, up to when all is known.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -8,7 +12,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use millrace_erp::{Cursor, Erp, ErpError, Flow, Observed, Page};
-use millrace_event_store::{Cause, Database, StoreError, Tx, load_cursor, save_cursor};
+use millrace_event_store::{
+    Cause, Database, LeaseEpoch, StoreError, Tx, load_cursor, save_cursor, still_held,
+};
 use millrace_operations::unreadable;
 use millrace_service_kit::health::{Component, chain};
 use millrace_service_kit::metrics::Counter;
@@ -38,6 +44,8 @@ enum StepError {
     Erp(#[from] ErpError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("another process joins figures and orders now")]
+    Superseded,
 }
 
 /// Reader of one ERP's figures.
@@ -87,8 +95,8 @@ impl FigureReader {
         format!("stock/{}", self.erp.code())
     }
 
-    /// Reads until told to stop.
-    pub async fn run(&self, stop: &Shutdown) {
+    /// Reads until told to stop, or until another process does it.
+    pub async fn run(&self, lease: &LeaseEpoch, stop: &Shutdown) {
         let mut hints = self.erp.hints(Flow::Stock);
         let mut hinting = true;
         let mut backoff = Backoff::neighbour(self.ids.clone());
@@ -97,7 +105,7 @@ impl FigureReader {
         while !stop.is_cancelled() {
             // Before reading: a hint that comes meanwhile is a reason to read once more.
             hints.borrow_and_update();
-            let pause = match self.look(&mut place, &mut noted).await {
+            let pause = match self.look(&mut place, &mut noted, lease).await {
                 Ok(more) => {
                     if backoff.tries() > 0 {
                         info!(
@@ -113,6 +121,8 @@ impl FigureReader {
                     self.component.ready();
                     self.erp.poll_interval()
                 }
+                // The lease says so too, a moment later.
+                Err(StepError::Superseded) => return stop.cancelled().await,
                 Err(error) => self.trouble(&error).max(backoff.next_delay()),
             };
             let failing = backoff.tries() > 0;
@@ -137,7 +147,7 @@ impl FigureReader {
         }
         match error {
             StepError::Erp(ErpError::Away { retry_after, .. }) => retry_after.unwrap_or_default(),
-            StepError::Erp(_) | StepError::Store(_) => Duration::ZERO,
+            StepError::Erp(_) | StepError::Store(_) | StepError::Superseded => Duration::ZERO,
         }
     }
 
@@ -146,18 +156,20 @@ impl FigureReader {
         &self,
         place: &mut Option<Place>,
         noted: &mut Option<Timestamp>,
+        lease: &LeaseEpoch,
     ) -> Result<bool, StepError> {
         let place = match place {
             Some(place) => place,
             None => place.insert(self.load().await?),
         };
-        self.step(place, noted).await
+        self.step(place, noted, lease).await
     }
 
     async fn step(
         &self,
         place: &mut Place,
         noted: &mut Option<Timestamp>,
+        lease: &LeaseEpoch,
     ) -> Result<bool, StepError> {
         let asked_at = self.clock.now();
         let page = match self
@@ -177,6 +189,7 @@ impl FigureReader {
                     ..place.standing.clone()
                 };
                 let mut tx = self.database.begin_derived().await?;
+                fence(&mut tx, lease).await?;
                 self.save(&mut tx, &again).await?;
                 tx.commit().await?;
                 self.moved(place, again, true);
@@ -185,7 +198,7 @@ impl FigureReader {
             read => read?,
         };
         let more = page.more;
-        self.take(page, place).await?;
+        self.take(page, place, lease).await?;
         if place.standing.complete || !more {
             self.completed();
         }
@@ -197,7 +210,7 @@ impl FigureReader {
             } else {
                 Older::All
             };
-            self.mark_settled(asked_at, which).await?;
+            self.mark_settled(asked_at, which, lease).await?;
         }
         Ok(more)
     }
@@ -238,7 +251,12 @@ impl FigureReader {
         save_cursor(tx, &self.name(), &text).await
     }
 
-    async fn take(&self, page: Page, place: &mut Place) -> Result<(), StepError> {
+    async fn take(
+        &self,
+        page: Page,
+        place: &mut Place,
+        lease: &LeaseEpoch,
+    ) -> Result<(), StepError> {
         let before = &place.standing;
         let (generation, nameless) = match before.cursor {
             None => (before.generation + 1, false),
@@ -266,7 +284,7 @@ impl FigureReader {
         if page.snapshot_complete {
             unreadable::full_read_ended(database, erp, Flow::Stock, nameless).await?;
         }
-        let sales_orders = self.erp.capabilities().await?.stock_by_location;
+        let sales_orders = self.erp.capabilities().await?.stock_allocated;
         let mut seen: HashMap<SystemId, Known> = HashMap::with_capacity(page.observations.len());
         let mut unreadable_items = Vec::new();
         for observed in page.observations {
@@ -293,6 +311,7 @@ impl FigureReader {
         }
         // Waits for the disk: we remember the cursor, and would go on from it when the server had forgotten these figures.
         let mut tx = self.database.begin().await?;
+        fence(&mut tx, lease).await?;
         figures::still_there(&mut tx, erp, &unreadable_items, generation).await?;
         let cause = self.cause();
         self.keep(&mut tx, seen, &cause).await?;
@@ -398,17 +417,24 @@ impl FigureReader {
     }
 
     /// Without row versions time decides, and it passes without a figure being told again.
-    async fn mark_settled(&self, read_at: Timestamp, which: Older) -> Result<(), StoreError> {
+    async fn mark_settled(
+        &self,
+        read_at: Timestamp,
+        which: Older,
+        lease: &LeaseEpoch,
+    ) -> Result<(), StepError> {
         let margin = SignedDuration::try_from(self.margin).unwrap_or(SignedDuration::MAX);
         let settled = read_at.checked_sub(margin).unwrap_or(Timestamp::MIN);
         let settled = millrace_values::Timestamp(settled);
-        let mut connection = self.database.pool().acquire().await?;
+        let connection = self.database.pool().acquire().await;
+        let mut connection = connection.map_err(StoreError::from)?;
         let due = in_flight::older_than(&mut connection, self.erp.code(), settled, which).await?;
         drop(connection);
         if due.is_empty() {
             return Ok(());
         }
         let mut tx = self.database.begin_derived().await?;
+        fence(&mut tx, lease).await?;
         marks::put(&mut tx, self.erp.code(), due, &self.cause()).await?;
         tx.commit().await?;
         self.wake.up();
@@ -426,3 +452,14 @@ impl FigureReader {
         Ok(())
     }
 }
+
+/// Who was replaced and wakes up late would put his own cursor, and what he read before, over what his successor has.
+async fn fence(tx: &mut Tx, lease: &LeaseEpoch) -> Result<(), StepError> {
+    if still_held(tx, lease).await? {
+        return Ok(());
+    }
+    Err(StepError::Superseded)
+}
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,7 @@ impl InFlightSource for LiveFigures {
         let sales_orders = erp
             .capabilities()
             .await
-            .is_ok_and(|capabilities| capabilities.stock_by_location);
+            .is_ok_and(|capabilities| capabilities.stock_allocated);
         let mut joined = HashMap::new();
         for observed in observed {
             let known = Known::new(observed, 0, sales_orders);

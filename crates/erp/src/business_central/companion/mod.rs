@@ -2,6 +2,7 @@
 //! tells of deletions and renames. The queue carries keys; what stands under them is read again, so a repeat is harmless
 //! and an unknown kind of change is one more reason to look.
 
+mod history;
 mod items;
 pub(super) mod mapping;
 mod orders;

@@ -2,6 +2,7 @@
 
 mod acts;
 mod checks;
+mod history;
 mod life;
 mod money;
 pub mod sales;

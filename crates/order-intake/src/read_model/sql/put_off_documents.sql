@@ -1,0 +1,2 @@
+UPDATE document_work SET due_at = $3, attempts = attempts + 1
+WHERE stream = $1 AND asked = $2
