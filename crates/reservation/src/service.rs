@@ -281,6 +281,7 @@ impl Service {
         let transfers = Transfers {
             side: side.clone(),
             work,
+            log: self.log.clone(),
             clock: self.clock.clone(),
             wake: wake.clone(),
             database: self.database.clone(),

@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use millrace_erp::transfer::TransferObserved;
 use millrace_erp::{Flow, Observed, Page};
 use millrace_erp_reader::{Sink, SinkError};
-use millrace_event_store::{Database, LeaseEpoch};
+use millrace_event_store::{Database, EventLog, LeaseEpoch, projected_up_to};
 use millrace_operations::unreadable;
 use millrace_service_kit::Clock;
 use millrace_service_kit::metrics::Counter;
@@ -19,15 +20,18 @@ use tracing::{error, warn};
 
 use crate::domain;
 use crate::outbound::{CarryError, ErpSide};
-use crate::read_model::{ErpWork, WorkOf};
+use crate::read_model::{ErpWork, NAME, WorkOf};
 use crate::reservations::{ReservationError, is_its_own};
 
 /// Reservations brought up to date at once.
 const AT_ONCE: usize = 16;
+/// How long the rows may lag behind the log before the feed is asked again.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 pub struct Transfers {
     pub side: ErpSide,
     pub work: ErpWork,
+    pub log: Arc<dyn EventLog>,
     pub clock: Arc<dyn Clock>,
     pub wake: Arc<Notify>,
     pub database: Database,
@@ -39,6 +43,10 @@ pub struct Transfers {
 impl Sink for Transfers {
     /// Where the feed begins anew something may be missing from it, or the ERP may have been restored.
     async fn begin_full_read(&self, _: &LeaseEpoch) -> Result<(), SinkError> {
+        let head = self.log.head().await?;
+        if !projected_up_to(&self.database, NAME, head, PATIENCE).await? {
+            return Err(SinkError::Behind);
+        }
         self.work.ask_all(WorkOf::All, self.clock.now()).await?;
         Ok(())
     }

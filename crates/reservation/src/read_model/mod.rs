@@ -8,4 +8,4 @@ mod projection;
 pub use erp_work::{Due, ErpWork, Which as WorkOf};
 pub use figures::{Figures, Shown, asked, forget, put};
 pub use listing::{Listing, OpenLine, Which};
-pub use projection::ReservationRows;
+pub use projection::{NAME, ReservationRows};

@@ -20,7 +20,7 @@ use crate::reservations::{Loaded, Reservations};
 use crate::wire;
 
 /// Of the projection; stored for ever.
-const NAME: &str = "reservations";
+pub const NAME: &str = "reservations";
 
 /// Reservations loaded at once.
 const AT_ONCE: usize = 16;
