@@ -121,6 +121,8 @@ impl Service {
             reservations,
             figures,
             listing: Listing::new(database.clone()),
+            database: database.clone(),
+            log: log.clone(),
             stores,
             sealer,
             erp,

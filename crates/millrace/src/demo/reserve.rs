@@ -94,7 +94,6 @@ impl Tour {
         Ok(((), lines))
     }
 
-    /// The number is found as soon as the rows show it.
     async fn fetch(&mut self, document_number: &str) -> Result<ReservationState> {
         let pick_up = PickUpReservationRequest {
             channel: CHANNEL.to_owned(),
@@ -102,18 +101,9 @@ impl Tour {
             document_number: document_number.to_owned(),
             customer_number: String::new(),
         };
-        loop {
-            match self.shop.staff.pick_up_reservation(pick_up.clone()).await {
-                Ok(answer) => {
-                    let view = answer.into_inner().reservation;
-                    return Ok(view.context("an answer without a reservation")?.state());
-                }
-                Err(refused) if refused.code() == Code::NotFound => {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                Err(failure) => return Err(failure.into()),
-            }
-        }
+        let answer = self.shop.staff.pick_up_reservation(pick_up).await?;
+        let view = answer.into_inner().reservation;
+        Ok(view.context("an answer without a reservation")?.state())
     }
 }
 

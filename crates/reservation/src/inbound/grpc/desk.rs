@@ -1,9 +1,10 @@
 //! What the calls need: who may do what in which channel, stores, and reservations to look at.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use millrace_contract::personal::v1::Personal;
-use millrace_event_store::{SealError, Sealer};
+use millrace_event_store::{Database, EventLog, SealError, Sealer, projected_up_to};
 use millrace_service_kit::auth::Caller;
 use millrace_service_kit::metrics::Counter;
 use millrace_service_kit::trace::TraceContext;
@@ -17,11 +18,13 @@ use super::refusal;
 use crate::config::Stores;
 use crate::domain::{Command, LineStatus, Reservation, Store, Taken, stream};
 use crate::outbound::ErpSide;
-use crate::read_model::{Figures, Listing, asked};
+use crate::read_model::{Figures, Listing, NAME, asked};
 use crate::reservations::{Actor, Loaded, Reservations};
 use crate::wire;
 
 const LONGEST_NOTE: usize = 250;
+/// How long rows may lag behind the log until a number is taken to be unknown.
+const CATCHING_UP: Duration = Duration::from_secs(1);
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +32,8 @@ pub struct Desk {
     pub reservations: Reservations,
     pub figures: Figures,
     pub listing: Listing,
+    pub database: Database,
+    pub log: Arc<dyn EventLog>,
     pub stores: Arc<Stores>,
     pub sealer: Arc<Sealer>,
     /// `None`: there is no ERP.
@@ -135,6 +140,26 @@ impl Desk {
             Err(SealError::Erased) => Ok(None),
             Err(error) => Err(refusal::not_sealed(error)),
         }
+    }
+
+    /// The reservation whose goods were put aside under this number, also if that was a moment ago.
+    pub async fn with_document(
+        &self,
+        channel: &Channel,
+        store: &LocationCode,
+        document: &str,
+    ) -> Result<String, Status> {
+        let find = || self.listing.with_document(&channel.code, store, document);
+        let away = |error| refusal::away(&error);
+        if let Some(stream) = find().await.map_err(away)? {
+            return Ok(stream);
+        }
+        let head = self.log.head().await.map_err(away)?;
+        projected_up_to(&self.database, NAME, head, CATCHING_UP)
+            .await
+            .map_err(away)?;
+        let found = find().await.map_err(away)?;
+        found.ok_or_else(|| rejection::not_found("reservation", document))
     }
 
     /// The ERP's side of it, if the ERP has a part in reservations of this company.

@@ -222,11 +222,8 @@ impl ReservationService for ReservationApi {
             .map_err(|error| rejection::bad_request("customer_number", error.to_string()))?;
         // Its bar code says the same.
         let stream = desk
-            .listing
-            .with_document(&channel.code, &location, document.as_str())
-            .await
-            .map_err(|error| refusal::away(&error))?
-            .ok_or_else(|| rejection::not_found("reservation", document.as_str()))?;
+            .with_document(channel, &location, document.as_str())
+            .await?;
         let taken = desk
             .reservations
             .carry_out(&stream, Command::PickUp { customer }, &actor)
