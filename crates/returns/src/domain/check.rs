@@ -120,7 +120,7 @@ pub fn check(goods: &Return, rules: &Rules, known: &Known, taken_at: Timestamp) 
         reasons.extend(reason_unknown(line, known));
         reasons.extend(reason_not_allowed(line, sold_line, rules));
         let credit = worth(goods, line, sold_line, &returnable, rules);
-        returnable.take(line.order_line, line.quantity, credit.amount);
+        returnable.take(line.order_line, line.quantity, credit.worth);
         credits.push(credit);
     }
     reasons.retain(|reason| !rules.off.contains(&reason.kind));
@@ -264,19 +264,19 @@ fn worth(
         way_of_goods(goods, rules)
     };
     let zero = Credit::zero(sold.price.gross.currency());
-    let amount = match way {
-        RefundWay::Nothing => zero,
-        RefundWay::Money | RefundWay::Voucher => {
-            let taken = returnable.taken(line.order_line);
-            let promised = returnable.promised(line.order_line, zero);
-            sold.price
-                .of_next(sold.ordered, taken, promised, line.quantity)
-        }
-    };
+    let taken = returnable.taken(line.order_line);
+    let before = returnable.worth(line.order_line, zero);
+    let worth = sold
+        .price
+        .of_next(sold.ordered, taken, before, line.quantity);
     LineCredit {
         line: line.number,
         way,
-        amount,
+        amount: match way {
+            RefundWay::Nothing => zero,
+            RefundWay::Money | RefundWay::Voucher => worth,
+        },
+        worth,
     }
 }
 

@@ -326,6 +326,7 @@ fn worth_of(taken: &Taken, lines: &[LineStatus]) -> Vec<LineCredit> {
     let worth = taken.credits.iter().zip(lines);
     let worth = worth.map(|(credit, line)| LineCredit {
         amount: credit.amount.share(line.received, line.requested),
+        worth: credit.worth.share(line.received, line.requested),
         ..*credit
     });
     worth.collect()

@@ -16,11 +16,11 @@ pub struct Returnable {
     pub freight_by: Option<String>,
 }
 
-/// So many pieces, and what was promised for them.
+/// So many pieces, and what they were sold for, paid back or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TakenLine {
     pub quantity: Quantity,
-    pub credit: Credit,
+    pub worth: Credit,
 }
 
 /// What one return has of its order.
@@ -31,8 +31,8 @@ pub struct Takes {
 }
 
 impl Takes {
-    pub fn add(&mut self, order_line: u32, quantity: Quantity, credit: Credit) {
-        add(&mut self.lines, order_line, TakenLine { quantity, credit });
+    pub fn add(&mut self, order_line: u32, quantity: Quantity, worth: Credit) {
+        add(&mut self.lines, order_line, TakenLine { quantity, worth });
     }
 }
 
@@ -44,16 +44,16 @@ impl Returnable {
             .map_or(Quantity::ZERO, |taken| taken.quantity)
     }
 
-    /// What was promised for the pieces that are taken; nothing so far is zero.
+    /// What the pieces that are taken were sold for; nothing so far is zero.
     #[must_use]
-    pub fn promised(&self, order_line: u32, zero: Credit) -> Credit {
+    pub fn worth(&self, order_line: u32, zero: Credit) -> Credit {
         self.lines
             .get(&order_line)
-            .map_or(zero, |taken| taken.credit)
+            .map_or(zero, |taken| taken.worth)
     }
 
-    pub fn take(&mut self, order_line: u32, quantity: Quantity, credit: Credit) {
-        add(&mut self.lines, order_line, TakenLine { quantity, credit });
+    pub fn take(&mut self, order_line: u32, quantity: Quantity, worth: Credit) {
+        add(&mut self.lines, order_line, TakenLine { quantity, worth });
     }
 
     /// After the return of this stream, which had `before`, has `after`.
@@ -63,7 +63,7 @@ impl Returnable {
         for (line, given_back) in &before.lines {
             if let Some(taken) = moved.lines.get_mut(line) {
                 taken.quantity = (taken.quantity - given_back.quantity).at_least_zero();
-                taken.credit = taken.credit.less(given_back.credit);
+                taken.worth = taken.worth.less(given_back.worth);
             }
         }
         for (line, taken) in &after.lines {
@@ -84,7 +84,7 @@ fn add(lines: &mut BTreeMap<u32, TakenLine>, line: u32, more: TakenLine) {
         .entry(line)
         .and_modify(|taken| {
             taken.quantity = taken.quantity + more.quantity;
-            taken.credit = taken.credit.plus(more.credit);
+            taken.worth = taken.worth.plus(more.worth);
         })
         .or_insert(more);
 }

@@ -90,7 +90,7 @@ impl Taken {
             Phase::Held | Phase::Refused | Phase::Cancelled(_) => return takes,
         }
         for (line, credit) in self.lines.iter().zip(&self.credits) {
-            takes.add(line.order_line, line.wanted(), credit.amount);
+            takes.add(line.order_line, line.wanted(), credit.worth);
         }
         takes.freight = self.freight.is_some();
         takes

@@ -225,7 +225,7 @@ fn only_a_return_that_passed_has_anything_of_its_order() {
     assert_eq!(after([taken(), held()]).takes(), Default::default());
     let has = after([taken(), cleared()]).takes();
     assert_eq!(has.lines[&1].quantity, pieces(2));
-    assert_eq!(has.lines[&1].credit, credit("238.00", "38.00"));
+    assert_eq!(has.lines[&1].worth, credit("238.00", "38.00"));
     for given_back in [erp_refused(), cancelled()] {
         let takes = after([taken(), cleared(), given_back]).takes();
         assert_eq!(takes, Default::default());
@@ -318,7 +318,7 @@ fn what_did_not_come_back_is_given_back_and_worth_nothing() {
     let taken = events.iter().fold(state, ShopReturn::evolve).0.unwrap();
     assert_eq!(taken.lines, here(1));
     assert_eq!(taken.takes().lines[&1].quantity, pieces(1));
-    assert_eq!(taken.takes().lines[&1].credit, credit("119.00", "19.00"));
+    assert_eq!(taken.takes().lines[&1].worth, credit("119.00", "19.00"));
 }
 
 #[test]
