@@ -113,7 +113,7 @@ pub fn check(goods: &Return, rules: &Rules, known: &Known, taken_at: Timestamp) 
             reasons.extend(reason_unknown(line, known));
             continue;
         };
-        let taken = returnable.taken(line.order_line);
+        let taken = gone(sold_line, &returnable);
         reasons.extend(wrong_unit(line, sold_line));
         reasons.extend(not_there(line, sold_line, taken, rules));
         reasons.extend(period_over(line, sold_line, taken, rules, taken_at));
@@ -138,6 +138,12 @@ pub fn check(goods: &Return, rules: &Rules, known: &Known, taken_at: Timestamp) 
         freight: freight(goods, sold, &returnable, rules),
         credits,
     }
+}
+
+/// What returns have of a line, and what was credited by hand, without any return.
+fn gone(sold: &SoldLine, returnable: &Returnable) -> Quantity {
+    let by_hand = sold.credited - returnable.credited(sold.number);
+    returnable.taken(sold.number) + by_hand.at_least_zero()
 }
 
 fn wrong_unit(line: &Line, sold: &SoldLine) -> Option<HoldReason> {

@@ -21,6 +21,8 @@ pub struct Returnable {
 pub struct TakenLine {
     pub quantity: Quantity,
     pub worth: Credit,
+    /// Pieces of the order that credit memos of returns name; what else is credited of it is no return's.
+    pub credited: Quantity,
 }
 
 /// What one return has of its order.
@@ -31,8 +33,8 @@ pub struct Takes {
 }
 
 impl Takes {
-    pub fn add(&mut self, order_line: u32, quantity: Quantity, worth: Credit) {
-        add(&mut self.lines, order_line, TakenLine { quantity, worth });
+    pub fn add(&mut self, order_line: u32, taken: TakenLine) {
+        add(&mut self.lines, order_line, taken);
     }
 }
 
@@ -52,8 +54,22 @@ impl Returnable {
             .map_or(zero, |taken| taken.worth)
     }
 
+    /// Of the pieces that are credited, those that are by returns.
+    #[must_use]
+    pub fn credited(&self, order_line: u32) -> Quantity {
+        self.lines
+            .get(&order_line)
+            .map_or(Quantity::ZERO, |taken| taken.credited)
+    }
+
+    /// Not credited yet.
     pub fn take(&mut self, order_line: u32, quantity: Quantity, worth: Credit) {
-        add(&mut self.lines, order_line, TakenLine { quantity, worth });
+        let taken = TakenLine {
+            quantity,
+            worth,
+            credited: Quantity::ZERO,
+        };
+        add(&mut self.lines, order_line, taken);
     }
 
     /// After the return of this stream, which had `before`, has `after`.
@@ -64,6 +80,7 @@ impl Returnable {
             if let Some(taken) = moved.lines.get_mut(line) {
                 taken.quantity = (taken.quantity - given_back.quantity).at_least_zero();
                 taken.worth = taken.worth.less(given_back.worth);
+                taken.credited = (taken.credited - given_back.credited).at_least_zero();
             }
         }
         for (line, taken) in &after.lines {
@@ -85,6 +102,7 @@ fn add(lines: &mut BTreeMap<u32, TakenLine>, line: u32, more: TakenLine) {
         .and_modify(|taken| {
             taken.quantity = taken.quantity + more.quantity;
             taken.worth = taken.worth.plus(more.worth);
+            taken.credited = taken.credited + more.credited;
         })
         .or_insert(more);
 }

@@ -7,7 +7,7 @@ use super::event::{CancelReason, Event};
 use super::goods::Return;
 use super::hold::HoldReason;
 use super::line::LineStatus;
-use super::returnable::Takes;
+use super::returnable::{TakenLine, Takes};
 
 /// `None`: nobody submitted such a return.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -90,7 +90,12 @@ impl Taken {
             Phase::Held | Phase::Refused | Phase::Cancelled(_) => return takes,
         }
         for (line, credit) in self.lines.iter().zip(&self.credits) {
-            takes.add(line.order_line, line.wanted(), credit.worth);
+            let taken = TakenLine {
+                quantity: line.wanted(),
+                worth: credit.worth,
+                credited: line.credited,
+            };
+            takes.add(line.order_line, taken);
         }
         takes.freight = self.freight.is_some();
         takes

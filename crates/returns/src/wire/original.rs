@@ -192,6 +192,7 @@ fn sold_line(line: &orders::OrderLine, original: &OriginalOrder) -> Result<SoldL
         ordered: ordered.quantity,
         shipped: plain(status.shipped)?,
         cancelled: plain(status.cancelled)?,
+        credited: plain(status.credited)?,
         shipments: shipments(number, original)?,
         unit_price: UnitPrice::try_from(unit_price).map_err(Broken::of)?,
         tax_percent: Percentage::try_from(line.tax_percent.unwrap_or_default())

@@ -21,7 +21,13 @@ pub fn read_returnable(recorded: &Recorded) -> Result<Returnable, Broken> {
             gross: read_amount(line.gross)?,
             tax: read_amount(line.tax)?,
         };
-        Ok((line.order_line, TakenLine { quantity, worth }))
+        let credited = Quantity::try_from(line.credited.unwrap_or_default()).map_err(Broken::of)?;
+        let taken = TakenLine {
+            quantity,
+            worth,
+            credited,
+        };
+        Ok((line.order_line, taken))
     });
     Ok(Returnable {
         lines: lines.collect::<Result<_, Broken>>()?,
@@ -38,6 +44,7 @@ pub fn write_returnable(returnable: &Returnable, stream: &str) -> Vec<u8> {
         taken: Some(taken.quantity.into()),
         gross: Some(taken.worth.gross.into()),
         tax: Some(taken.worth.tax.into()),
+        credited: Some(taken.credited.into()),
     });
     proto::ReturnableMoved {
         return_stream: stream.to_owned(),

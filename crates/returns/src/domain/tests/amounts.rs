@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::chairs::*;
 use crate::domain::check::check;
-use crate::domain::{Credit, Known, RefundWay, Return, Rules, Takes};
+use crate::domain::{Credit, Known, RefundWay, Return, Rules, TakenLine, Takes};
 
 /// A line of so many pieces at a price in cents.
 fn known_of(count: u32, gross: i64, tax: i64) -> Known {
@@ -37,7 +37,12 @@ fn passes_by(refund: RefundWay, goods: &Return, known: &Known) -> Option<Takes> 
     };
     assert_eq!(credit.amount, paid, "all of it, or nothing");
     let mut takes = Takes::default();
-    takes.add(1, goods.lines[0].quantity, credit.worth);
+    let taken = TakenLine {
+        quantity: goods.lines[0].quantity,
+        worth: credit.worth,
+        credited: Quantity::ZERO,
+    };
+    takes.add(1, taken);
     Some(takes)
 }
 

@@ -140,6 +140,7 @@ fn what_comes_late_does_nothing() {
     }
     let taken = state.0.unwrap();
     assert!(taken.is_credited());
+    assert_eq!(taken.takes().lines[&1].credited, pieces(2));
     assert_eq!(taken.lines[0].state(), LineState::Credited);
 }
 

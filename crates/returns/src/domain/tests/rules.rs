@@ -5,7 +5,7 @@ use millrace_values::{CustomerNumber, Quantity, Sku, UnitCode};
 use super::chairs::*;
 use crate::domain::check::check;
 use crate::domain::{
-    FreightRule, HoldKind, Known, RefundWay, Return, Rules, Shipped, Sold, Verdict,
+    FreightRule, HoldKind, Known, RefundWay, Return, Rules, Shipped, Sold, TakenLine, Verdict,
 };
 
 fn kinds(verdict: &Verdict) -> Vec<HoldKind> {
@@ -139,6 +139,24 @@ fn no_more_comes_back_than_was_delivered_less_what_came_before() {
     let before = taken_before(3, credit("357.00", "57.00"));
     assert_eq!(asked(&chairs(1), &before), []);
     assert_eq!(asked(&chairs(2), &before), [HoldKind::TooMany]);
+}
+
+#[test]
+fn what_was_credited_by_hand_does_not_come_back_once_more() {
+    let credited = |count| where_sold(|sold| sold.lines[0].credited = pieces(count));
+    assert_eq!(asked(&chairs(3), &credited(1)), []);
+    let verdict = check(&chairs(4), &rules(), &credited(1), at());
+    assert_eq!(kinds(&verdict), [HoldKind::TooMany]);
+    assert_eq!(verdict.reasons[0].subject, "3");
+    let mut known = credited(3);
+    let by_returns = TakenLine {
+        quantity: pieces(2),
+        worth: credit("238.00", "38.00"),
+        credited: pieces(2),
+    };
+    known.returnable.lines.insert(1, by_returns);
+    assert_eq!(asked(&chairs(1), &known), []);
+    assert_eq!(asked(&chairs(2), &known), [HoldKind::TooMany]);
 }
 
 #[test]
