@@ -20,7 +20,7 @@ pub enum Rejection {
     OnItsWay,
     #[error("goods of the return came back")]
     GoodsReceived,
-    #[error("other quantities came back before")]
+    #[error("other quantities came back before, or something else becomes of them")]
     ReceivedBefore,
     #[error("the return has no line {0}")]
     UnknownLine(u32),

@@ -51,7 +51,9 @@ fn rejected(rejection: &Rejection, number: &str) -> Status {
         ),
         Rejection::ReceivedBefore => rejection::precondition(
             "ALREADY_RECEIVED",
-            format!("other quantities of return {number} came back before"),
+            format!(
+                "other quantities of return {number} came back before, or something else becomes of them"
+            ),
         ),
         Rejection::UnknownLine(line) => {
             rejection::bad_request("lines", format!("return {number} has no line {line}"))
