@@ -1,7 +1,7 @@
 //! What may happen to a return.
 
 use millrace_event_store::Decider;
-use millrace_values::{Quantity, Timestamp};
+use millrace_values::{Quantity, Timestamp, UnitCode};
 
 use super::check::Verdict;
 use super::credit::LineCredit;
@@ -77,6 +77,8 @@ pub enum GivenUp {
 pub struct Received {
     pub line: u32,
     pub quantity: Quantity,
+    /// `None`: that of the line, which it must be anyway.
+    pub unit: Option<UnitCode>,
     pub disposition: Option<Disposition>,
 }
 
@@ -329,6 +331,10 @@ fn came_back(lines: &[LineStatus], came: &[Received]) -> Result<Vec<LineStatus>,
     }
     let counted = lines.iter().map(|line| {
         let said = came.iter().find(|came| came.line == line.number);
+        let unit = said.and_then(|said| said.unit.as_ref());
+        if unit.is_some() && unit != line.unit.as_ref() {
+            return Err(Rejection::OtherUnit(line.number));
+        }
         let received = said.map_or(line.requested, |said| said.quantity);
         if received < Quantity::ZERO || received > line.requested {
             return Err(Rejection::NotSoMany(line.number));

@@ -27,6 +27,8 @@ pub enum Rejection {
     /// More came back than was asked for.
     #[error("line {0} does not have so many")]
     NotSoMany(u32),
+    #[error("line {0} is in another unit")]
+    OtherUnit(u32),
     #[error("nothing came back")]
     NothingReceived,
 }

@@ -1,7 +1,7 @@
 //! The life of a return, from its submission to what the ERP makes of it.
 
 use millrace_event_store::{Decider, given};
-use millrace_values::Quantity;
+use millrace_values::{Quantity, UnitCode};
 
 use super::chairs::*;
 use crate::domain::line::given_up;
@@ -65,6 +65,7 @@ fn receive(came: &[(u32, u32, Option<Disposition>)]) -> Command {
     let lines = came.iter().map(|(line, count, disposition)| Received {
         line: *line,
         quantity: pieces(*count),
+        unit: None,
         disposition: *disposition,
     });
     Command::Receive {
@@ -421,6 +422,24 @@ fn more_than_was_asked_for_or_nothing_or_another_line_does_not_come_back() {
     given::<ShopReturn>([taken(), held(), cancelled()])
         .when(receive(&[]))
         .then_rejected(Rejection::Ended);
+}
+
+#[test]
+fn what_came_back_is_counted_in_the_unit_of_its_line() {
+    let in_unit = |unit: &str| Command::Receive {
+        lines: vec![Received {
+            line: 1,
+            quantity: pieces(2),
+            unit: Some(UnitCode::parse(unit).unwrap()),
+            disposition: None,
+        }],
+        at: at(),
+    };
+    given::<ShopReturn>([taken(), cleared()])
+        .when(in_unit("BOX"))
+        .then_rejected(Rejection::OtherUnit(1));
+    let state = ShopReturn::replay(&[taken(), cleared()]);
+    assert!(ShopReturn::decide(&state, in_unit("PCS")).is_ok());
 }
 
 #[test]

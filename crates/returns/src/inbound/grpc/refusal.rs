@@ -62,6 +62,10 @@ fn rejected(rejection: &Rejection, number: &str) -> Status {
             "lines",
             format!("of line {line} zero to what was asked for can come back"),
         ),
+        Rejection::OtherUnit(line) => rejection::bad_request(
+            "lines",
+            format!("line {line} of return {number} is in another unit"),
+        ),
         Rejection::NothingReceived => rejection::bad_request("lines", "say that nothing came back"),
     }
 }

@@ -275,6 +275,7 @@ fn read_received(lines: &[proto::ReceivedLine]) -> Result<Vec<Received>, Status>
             read.push(Received {
                 line: line.line_number,
                 quantity: quantity.quantity,
+                unit: quantity.unit,
                 disposition: wire::read_disposition(disposition),
             });
         }
