@@ -14,6 +14,8 @@ pub struct ReturnTold {
     /// Only with its first fact, and when it was mended.
     pub goods: Option<proto::Return>,
     pub state: proto::ReturnState,
+    /// Whether somebody sends the goods back who is not known to have bought them. `None`: as before.
+    pub is_strangers: Option<bool>,
     pub lines: Vec<proto::LineStatus>,
 }
 
@@ -25,13 +27,17 @@ pub fn read_return(kind: &str, payload: Bytes) -> Result<ReturnTold, Broken> {
     let told = |state, lines| ReturnTold {
         goods: None,
         state,
+        is_strangers: None,
         lines,
     };
+    // Whose the goods are is told by the next fact, which is appended with it.
+    let nobody_knows = Some(true);
     Ok(match kind.strip_prefix(PACKAGE).unwrap_or(kind) {
         "ReturnSubmitted" => {
             let fact = proto::ReturnSubmitted::decode(payload)?;
             ReturnTold {
                 goods: fact.shop_return,
+                is_strangers: nobody_knows,
                 ..told(Held, fact.lines)
             }
         }
@@ -39,12 +45,22 @@ pub fn read_return(kind: &str, payload: Bytes) -> Result<ReturnTold, Broken> {
             let fact = proto::ReturnMended::decode(payload)?;
             ReturnTold {
                 goods: fact.shop_return,
+                is_strangers: nobody_knows,
                 ..told(Held, fact.lines)
             }
         }
-        "ReturnHeld" => told(Held, proto::ReturnHeld::decode(payload)?.lines),
+        "ReturnHeld" => {
+            let fact = proto::ReturnHeld::decode(payload)?;
+            ReturnTold {
+                is_strangers: Some(fact.reasons.iter().any(is_mismatch)),
+                ..told(Held, fact.lines)
+            }
+        }
         "ReturnErpRefused" => told(Held, proto::ReturnErpRefused::decode(payload)?.lines),
-        "ReturnCleared" => told(Accepted, proto::ReturnCleared::decode(payload)?.lines),
+        "ReturnCleared" => ReturnTold {
+            is_strangers: Some(false),
+            ..told(Accepted, proto::ReturnCleared::decode(payload)?.lines)
+        },
         "ReturnPosted" => {
             let lines = proto::ReturnPosted::decode(payload)?.lines;
             // Where the ERP has no receipts the goods are here before it gets the return.
@@ -69,6 +85,10 @@ pub fn read_return(kind: &str, payload: Bytes) -> Result<ReturnTold, Broken> {
     })
 }
 
+fn is_mismatch(reason: &proto::HoldReason) -> bool {
+    reason.kind() == proto::HoldKind::CustomerMismatch
+}
+
 fn has_received(line: &proto::LineStatus) -> bool {
     let received = line.received.clone().unwrap_or_default();
     received.units > 0 || received.nanos > 0
@@ -88,6 +108,7 @@ fn credited(lines: Vec<proto::LineStatus>) -> ReturnTold {
     ReturnTold {
         goods: None,
         state,
+        is_strangers: None,
         lines,
     }
 }

@@ -61,40 +61,20 @@ pub struct Verdict {
 /// Asks every rule. `taken_at`: since then the return period counts no more, however long the return is held.
 #[must_use]
 pub fn check(goods: &Return, rules: &Rules, known: &Known, taken_at: Timestamp) -> Verdict {
-    let mut reasons = Vec::new();
-    let lines = line::untouched(goods, known.sold.as_ref());
+    let order = &goods.order;
     let Some(sold) = &known.sold else {
-        let order = &goods.order;
         let message = format!("channel {} has no order {order}", goods.channel);
-        reasons.push(HoldReason::of_return(
-            HoldKind::OrderUnknown,
-            order.as_str(),
-            message,
-        ));
-        let unknown = goods
-            .lines
-            .iter()
-            .filter_map(|line| reason_unknown(line, known));
-        reasons.extend(unknown);
-        reasons.retain(|reason| !rules.off.contains(&reason.kind));
-        return Verdict {
-            reasons,
-            lines,
-            credits: Vec::new(),
-            freight: None,
-        };
+        let unknown = HoldReason::of_return(HoldKind::OrderUnknown, order.as_str(), message);
+        return without_order(unknown, goods, rules, known);
     };
-    if !sold.is_of(goods) {
-        let message = format!(
-            "order {} is not known to be of who sends the goods back",
-            goods.order
-        );
-        reasons.push(HoldReason::of_return(
-            HoldKind::CustomerMismatch,
-            "",
-            message,
-        ));
+    let is_strangers = !sold.is_of(goods);
+    if is_strangers && !rules.off.contains(&HoldKind::CustomerMismatch) {
+        let message = format!("order {order} is not known to be of who sends the goods back");
+        let mismatch = HoldReason::of_return(HoldKind::CustomerMismatch, "", message);
+        return without_order(mismatch, goods, rules, known);
     }
+    let mut reasons = Vec::new();
+    let lines = line::untouched(goods, Some(sold));
     let mut returnable = known.returnable.clone();
     let mut credits = Vec::with_capacity(goods.lines.len());
     for line in &goods.lines {
@@ -137,6 +117,23 @@ pub fn check(goods: &Return, rules: &Rules, known: &Known, taken_at: Timestamp) 
         lines,
         freight: freight(goods, sold, &returnable, rules),
         credits,
+    }
+}
+
+/// All that is wrong where the order is not known, or somebody else's, who sends the goods back learns nothing of it.
+fn without_order(why: HoldReason, goods: &Return, rules: &Rules, known: &Known) -> Verdict {
+    let unknown = goods
+        .lines
+        .iter()
+        .filter_map(|line| reason_unknown(line, known));
+    let reasons = [why].into_iter().chain(unknown);
+    Verdict {
+        reasons: reasons
+            .filter(|reason| !rules.off.contains(&reason.kind))
+            .collect(),
+        lines: line::untouched(goods, None),
+        credits: Vec::new(),
+        freight: None,
     }
 }
 
