@@ -63,7 +63,7 @@ pub struct Verdict {
 pub fn check(goods: &Return, rules: &Rules, known: &Known, taken_at: Timestamp) -> Verdict {
     let order = &goods.order;
     let Some(sold) = &known.sold else {
-        let message = format!("channel {} has no order {order}", goods.channel);
+        let message = format!("order {order} of channel {} is not known", goods.channel);
         let unknown = HoldReason::of_return(HoldKind::OrderUnknown, order.as_str(), message);
         return without_order(unknown, goods, rules, known);
     };
