@@ -3,7 +3,7 @@
 use millrace_contract::returns::v1 as proto;
 use millrace_contract::returns::v1::{HoldKind, ReturnState};
 use millrace_event_store::{Append, Expected, NewEvent};
-use millrace_service_kit::Ids;
+use millrace_service_kit::{Clock, Ids, SystemClock};
 use serde_json::json;
 use tonic::{Code, Status};
 
@@ -199,7 +199,7 @@ async fn a_return_that_cannot_be_read_is_passed_over_when_all_are_retried() {
     let stream = format!("return/{CHANNEL}/R-1");
     let last = log.read_last(std::slice::from_ref(&stream)).await.unwrap();
     let event = NewEvent {
-        id: Ids::random().uuid_at(jiff::Timestamp::now()),
+        id: Ids::random().uuid_at(SystemClock.now()),
         kind: "millrace.returns.v1.ReturnUnheardOf".into(),
         ..last[0].event.clone()
     };
