@@ -30,6 +30,11 @@ pub fn read_return(kind: &str, payload: Bytes) -> Result<ReturnTold, Broken> {
         is_strangers: None,
         lines,
     };
+    // Where the ERP has no receipts the goods are here before it gets the return.
+    let unless_here = |state, lines: Vec<proto::LineStatus>| {
+        let is_here = lines.iter().any(has_received);
+        told(if is_here { Received } else { state }, lines)
+    };
     // Whose the goods are is told by the next fact, which is appended with it.
     let nobody_knows = Some(true);
     Ok(match kind.strip_prefix(PACKAGE).unwrap_or(kind) {
@@ -59,18 +64,9 @@ pub fn read_return(kind: &str, payload: Bytes) -> Result<ReturnTold, Broken> {
         "ReturnErpRefused" => told(Held, proto::ReturnErpRefused::decode(payload)?.lines),
         "ReturnCleared" => ReturnTold {
             is_strangers: Some(false),
-            ..told(Accepted, proto::ReturnCleared::decode(payload)?.lines)
+            ..unless_here(Accepted, proto::ReturnCleared::decode(payload)?.lines)
         },
-        "ReturnPosted" => {
-            let lines = proto::ReturnPosted::decode(payload)?.lines;
-            // Where the ERP has no receipts the goods are here before it gets the return.
-            let state = if lines.iter().any(has_received) {
-                Received
-            } else {
-                Posted
-            };
-            told(state, lines)
-        }
+        "ReturnPosted" => unless_here(Posted, proto::ReturnPosted::decode(payload)?.lines),
         "ReturnReceived" => told(Received, proto::ReturnReceived::decode(payload)?.lines),
         "ReturnInspected" => told(Received, proto::ReturnInspected::decode(payload)?.lines),
         "ReturnCredited" => credited(proto::ReturnCredited::decode(payload)?.lines),
@@ -110,5 +106,33 @@ fn credited(lines: Vec<proto::LineStatus>) -> ReturnTold {
         state,
         is_strangers: None,
         lines,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_contract::values::v1::Quantity;
+
+    use super::*;
+
+    #[test]
+    fn what_is_cleared_again_with_its_goods_here_is_received() {
+        let cleared = |units| {
+            let received = Quantity {
+                units,
+                ..Quantity::default()
+            };
+            let fact = proto::ReturnCleared {
+                lines: vec![proto::LineStatus {
+                    received: Some(received),
+                    ..proto::LineStatus::default()
+                }],
+                ..proto::ReturnCleared::default()
+            };
+            let told = read_return("ReturnCleared", fact.encode_to_vec().into());
+            told.unwrap().state
+        };
+        assert_eq!(cleared(0), proto::ReturnState::Accepted);
+        assert_eq!(cleared(1), proto::ReturnState::Received);
     }
 }
