@@ -200,6 +200,8 @@ fn that_there_is_no_refund_is_told_once() {
         ..rules()
     };
     let state = cleared_by(&rules, chairs(2));
+    let takes = state.0.as_ref().unwrap().takes();
+    assert_eq!(takes.lines[&1].worth, credit("238.00", "38.00"));
     let nothing = Seen {
         credited: Some(credit("0.00", "0.00")),
         ..everything()

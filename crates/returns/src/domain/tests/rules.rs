@@ -194,6 +194,16 @@ fn two_lines_of_one_return_share_what_was_delivered() {
         [amount("119.00"), amount("357.00")]
     );
     assert_eq!(asked(&goods(2, 3), &known()), [HoldKind::TooMany]);
+    let for_nothing = Rules {
+        refund: RefundWay::Nothing,
+        ..rules()
+    };
+    let both = check(&goods(1, 3), &for_nothing, &known(), at());
+    let worth = both.credits.iter().map(|credit| credit.worth.gross);
+    assert_eq!(
+        worth.collect::<Vec<_>>(),
+        [amount("119.00"), amount("357.00")]
+    );
 }
 
 #[test]
