@@ -11,8 +11,9 @@
 //! whoever has the scope for it.
 //!
 //! An ERP without return orders (a standard tenant of Business Central) gets a draft of a credit memo, and only once somebody said
-//! with `ReceiveReturn` that the goods are here. Whether it has them is asked at every step; a return that was accepted under one
-//! answer and waits for goods is handed over under another when somebody retries it.
+//! with `ReceiveReturn` that the goods are here: from then on it keeps what it has of its order, also where the ERP refuses it, and is
+//! retried as it is, but neither given up, mended nor refused. Whether it has them is asked at every step; a return that was accepted
+//! under one answer and waits for goods is handed over under another when somebody retries it.
 //!
 //! Deliberately absent: moving money, labels and carriers, and orders older than topic `webshop-orders` keeps: their returns are held
 //! until somebody refuses them.

@@ -7,6 +7,8 @@ CREATE TABLE order_returns (
     -- Where its submission stands in its owner's log: the order they are shown in.
     position BIGINT NOT NULL,
     -- order.v1.OrderReturn
-    shown BYTEA NOT NULL
+    shown BYTEA NOT NULL,
+    -- 1: whoever sends the goods back is not known to be whose order it is; not shown with it.
+    is_strangers BIGINT NOT NULL
 );
 CREATE INDEX order_returns_by_order ON order_returns (order_stream, position);

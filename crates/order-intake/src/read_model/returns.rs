@@ -20,12 +20,14 @@ pub async fn keep_return(
     let ReturnTold {
         goods,
         state,
+        is_strangers,
         lines,
     } = told;
     let Some(goods) = goods else {
-        let query = sqlx::query_as("SELECT shown FROM order_returns WHERE stream = $1");
-        let row: Option<(Vec<u8>,)> = query.bind(stream).fetch_optional(&mut **tx).await?;
-        let Some((shown,)) = row else {
+        let query =
+            sqlx::query_as("SELECT shown, is_strangers FROM order_returns WHERE stream = $1");
+        let row: Option<(Vec<u8>, i64)> = query.bind(stream).fetch_optional(&mut **tx).await?;
+        let Some((shown, before)) = row else {
             return Ok(());
         };
         let shown = OrderReturn {
@@ -33,9 +35,10 @@ pub async fn keep_return(
             lines,
             ..read(&shown)?
         };
-        sqlx::query("UPDATE order_returns SET shown = $2 WHERE stream = $1")
+        sqlx::query("UPDATE order_returns SET shown = $2, is_strangers = $3 WHERE stream = $1")
             .bind(stream)
             .bind(shown.encode_to_vec())
+            .bind(is_strangers.map_or(before, i64::from))
             .execute(&mut **tx)
             .await?;
         return Ok(());
@@ -50,6 +53,7 @@ pub async fn keep_return(
         .bind(format!("order/{}/{}", goods.channel, goods.order_number))
         .bind(signed(position))
         .bind(shown.encode_to_vec())
+        .bind(i64::from(is_strangers.unwrap_or(true)))
         .execute(&mut **tx)
         .await?;
     Ok(())
@@ -65,7 +69,7 @@ pub async fn forget_return(tx: &mut Tx, stream: &str) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Returns of the order of this stream, oldest first.
+/// Returns of the order of this stream, oldest first; not those of strangers.
 ///
 /// # Errors
 /// The database is away.
@@ -73,9 +77,7 @@ pub async fn returns_of(
     database: &Database,
     order_stream: &str,
 ) -> Result<Vec<OrderReturn>, StoreError> {
-    let query = sqlx::query_as(
-        "SELECT shown FROM order_returns WHERE order_stream = $1 ORDER BY position, stream",
-    );
+    let query = sqlx::query_as(include_str!("sql/list_returns.sql"));
     let rows: Vec<(Vec<u8>,)> = query.bind(order_stream).fetch_all(database.pool()).await?;
     rows.into_iter().map(|(shown,)| read(&shown)).collect()
 }

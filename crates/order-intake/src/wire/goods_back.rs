@@ -14,6 +14,8 @@ pub struct ReturnTold {
     /// Only with its first fact, and when it was mended.
     pub goods: Option<proto::Return>,
     pub state: proto::ReturnState,
+    /// Whether somebody sends the goods back who is not known to have bought them. `None`: as before.
+    pub is_strangers: Option<bool>,
     pub lines: Vec<proto::LineStatus>,
 }
 
@@ -25,13 +27,22 @@ pub fn read_return(kind: &str, payload: Bytes) -> Result<ReturnTold, Broken> {
     let told = |state, lines| ReturnTold {
         goods: None,
         state,
+        is_strangers: None,
         lines,
     };
+    // Where the ERP has no receipts the goods are here before it gets the return.
+    let unless_here = |state, lines: Vec<proto::LineStatus>| {
+        let is_here = lines.iter().any(has_received);
+        told(if is_here { Received } else { state }, lines)
+    };
+    // Whose the goods are is told by the next fact, which is appended with it.
+    let nobody_knows = Some(true);
     Ok(match kind.strip_prefix(PACKAGE).unwrap_or(kind) {
         "ReturnSubmitted" => {
             let fact = proto::ReturnSubmitted::decode(payload)?;
             ReturnTold {
                 goods: fact.shop_return,
+                is_strangers: nobody_knows,
                 ..told(Held, fact.lines)
             }
         }
@@ -39,22 +50,23 @@ pub fn read_return(kind: &str, payload: Bytes) -> Result<ReturnTold, Broken> {
             let fact = proto::ReturnMended::decode(payload)?;
             ReturnTold {
                 goods: fact.shop_return,
+                is_strangers: nobody_knows,
                 ..told(Held, fact.lines)
             }
         }
-        "ReturnHeld" => told(Held, proto::ReturnHeld::decode(payload)?.lines),
-        "ReturnErpRefused" => told(Held, proto::ReturnErpRefused::decode(payload)?.lines),
-        "ReturnCleared" => told(Accepted, proto::ReturnCleared::decode(payload)?.lines),
-        "ReturnPosted" => {
-            let lines = proto::ReturnPosted::decode(payload)?.lines;
-            // Where the ERP has no receipts the goods are here before it gets the return.
-            let state = if lines.iter().any(has_received) {
-                Received
-            } else {
-                Posted
-            };
-            told(state, lines)
+        "ReturnHeld" => {
+            let fact = proto::ReturnHeld::decode(payload)?;
+            ReturnTold {
+                is_strangers: Some(fact.reasons.iter().any(is_mismatch)),
+                ..told(Held, fact.lines)
+            }
         }
+        "ReturnErpRefused" => told(Held, proto::ReturnErpRefused::decode(payload)?.lines),
+        "ReturnCleared" => ReturnTold {
+            is_strangers: Some(false),
+            ..unless_here(Accepted, proto::ReturnCleared::decode(payload)?.lines)
+        },
+        "ReturnPosted" => unless_here(Posted, proto::ReturnPosted::decode(payload)?.lines),
         "ReturnReceived" => told(Received, proto::ReturnReceived::decode(payload)?.lines),
         "ReturnInspected" => told(Received, proto::ReturnInspected::decode(payload)?.lines),
         "ReturnCredited" => credited(proto::ReturnCredited::decode(payload)?.lines),
@@ -67,6 +79,10 @@ pub fn read_return(kind: &str, payload: Bytes) -> Result<ReturnTold, Broken> {
             )));
         }
     })
+}
+
+fn is_mismatch(reason: &proto::HoldReason) -> bool {
+    reason.kind() == proto::HoldKind::CustomerMismatch
 }
 
 fn has_received(line: &proto::LineStatus) -> bool {
@@ -88,6 +104,35 @@ fn credited(lines: Vec<proto::LineStatus>) -> ReturnTold {
     ReturnTold {
         goods: None,
         state,
+        is_strangers: None,
         lines,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_contract::values::v1::Quantity;
+
+    use super::*;
+
+    #[test]
+    fn what_is_cleared_again_with_its_goods_here_is_received() {
+        let cleared = |units| {
+            let received = Quantity {
+                units,
+                ..Quantity::default()
+            };
+            let fact = proto::ReturnCleared {
+                lines: vec![proto::LineStatus {
+                    received: Some(received),
+                    ..proto::LineStatus::default()
+                }],
+                ..proto::ReturnCleared::default()
+            };
+            let told = read_return("ReturnCleared", fact.encode_to_vec().into());
+            told.unwrap().state
+        };
+        assert_eq!(cleared(0), proto::ReturnState::Accepted);
+        assert_eq!(cleared(1), proto::ReturnState::Received);
     }
 }

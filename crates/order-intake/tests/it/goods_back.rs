@@ -2,7 +2,7 @@
 
 use millrace_contract::order::v1::{OrderReturn, OrderState};
 use millrace_contract::returns::v1::{
-    self as returns, LineState, LineStatus, Return, ReturnLine, ReturnState,
+    self as returns, HoldKind, HoldReason, LineState, LineStatus, Return, ReturnLine, ReturnState,
 };
 use millrace_contract::values::v1::Quantity;
 use prost::Message;
@@ -45,6 +45,25 @@ async fn submitted(world: &World, number: &str, order: &str) {
     tell(world, number, "Submitted", message.encode_to_vec()).await;
 }
 
+async fn held(world: &World, number: &str, kind: HoldKind) {
+    let message = returns::ReturnHeld {
+        reasons: vec![HoldReason {
+            kind: kind.into(),
+            ..HoldReason::default()
+        }],
+        lines: lines(0, LineState::Requested),
+    };
+    tell(world, number, "Held", message.encode_to_vec()).await;
+}
+
+async fn cleared(world: &World, number: &str) {
+    let message = returns::ReturnCleared {
+        lines: lines(0, LineState::Requested),
+        ..returns::ReturnCleared::default()
+    };
+    tell(world, number, "Cleared", message.encode_to_vec()).await;
+}
+
 fn lines(received: i64, state: LineState) -> Vec<LineStatus> {
     vec![LineStatus {
         line_number: 1,
@@ -74,11 +93,13 @@ async fn an_order_shows_what_comes_back_of_it() {
         ..returns::ReturnReceived::default()
     };
     tell(&world, "R-0", "Received", lost.encode_to_vec()).await;
+    cleared(&world, "R-1").await;
     let received = returns::ReturnReceived {
         lines: lines(2, LineState::Received),
         ..returns::ReturnReceived::default()
     };
     tell(&world, "R-1", "Received", received.encode_to_vec()).await;
+    held(&world, "R-2", HoldKind::PeriodOver).await;
     let refused = returns::ReturnRefused {
         text: "used".into(),
         lines: lines(0, LineState::Cancelled),
@@ -99,5 +120,42 @@ async fn an_order_shows_what_comes_back_of_it() {
     assert_eq!(view.returns[0].lines, lines(2, LineState::Received));
     assert_eq!(view.returns[1].lines, lines(0, LineState::Cancelled));
     assert!(instance.get("4002").await.returns.is_empty());
+    instance.stop().await;
+}
+
+/// A stranger's return is nothing the buyer has to do with, until somebody finds that it is his.
+#[tokio::test]
+async fn an_order_does_not_show_what_somebody_else_wants_to_send_back() {
+    let world = World::new().await;
+    let instance = world.instance().await;
+    let order = order("4001", &world.customer(), 3);
+    instance.submit(order).await.unwrap();
+    instance.until_state("4001", OrderState::Posted).await;
+    submitted(&world, "R-1", "4001").await;
+    held(&world, "R-1", HoldKind::CustomerMismatch).await;
+    submitted(&world, "R-2", "4001").await;
+    cleared(&world, "R-2").await;
+    let shown = async |count: usize| {
+        millrace_test_rig::until(crate::world::PATIENCE, "returns are shown", async || {
+            let returns = instance.get("4001").await.returns;
+            (returns.len() >= count).then_some(returns)
+        })
+        .await
+    };
+    let numbers = |returns: Vec<OrderReturn>| -> Vec<String> {
+        returns.into_iter().map(|it| it.return_number).collect()
+    };
+    assert_eq!(numbers(shown(1).await), ["R-2"]);
+    let refused = returns::ReturnRefused {
+        text: "not yours".into(),
+        lines: lines(0, LineState::Cancelled),
+    };
+    submitted(&world, "R-3", "4001").await;
+    held(&world, "R-3", HoldKind::CustomerMismatch).await;
+    tell(&world, "R-3", "Refused", refused.encode_to_vec()).await;
+    cleared(&world, "R-1").await;
+    submitted(&world, "R-4", "4001").await;
+    cleared(&world, "R-4").await;
+    assert_eq!(numbers(shown(3).await), ["R-1", "R-2", "R-4"]);
     instance.stop().await;
 }

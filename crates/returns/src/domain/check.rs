@@ -61,40 +61,20 @@ pub struct Verdict {
 /// Asks every rule. `taken_at`: since then the return period counts no more, however long the return is held.
 #[must_use]
 pub fn check(goods: &Return, rules: &Rules, known: &Known, taken_at: Timestamp) -> Verdict {
-    let mut reasons = Vec::new();
-    let lines = line::untouched(goods, known.sold.as_ref());
+    let order = &goods.order;
     let Some(sold) = &known.sold else {
-        let order = &goods.order;
-        let message = format!("channel {} has no order {order}", goods.channel);
-        reasons.push(HoldReason::of_return(
-            HoldKind::OrderUnknown,
-            order.as_str(),
-            message,
-        ));
-        let unknown = goods
-            .lines
-            .iter()
-            .filter_map(|line| reason_unknown(line, known));
-        reasons.extend(unknown);
-        reasons.retain(|reason| !rules.off.contains(&reason.kind));
-        return Verdict {
-            reasons,
-            lines,
-            credits: Vec::new(),
-            freight: None,
-        };
+        let message = format!("order {order} of channel {} is not known", goods.channel);
+        let unknown = HoldReason::of_return(HoldKind::OrderUnknown, order.as_str(), message);
+        return without_order(unknown, goods, rules, known);
     };
-    if !sold.is_of(goods) {
-        let message = format!(
-            "order {} is not known to be of who sends the goods back",
-            goods.order
-        );
-        reasons.push(HoldReason::of_return(
-            HoldKind::CustomerMismatch,
-            "",
-            message,
-        ));
+    let is_strangers = !sold.is_of(goods);
+    if is_strangers && !rules.off.contains(&HoldKind::CustomerMismatch) {
+        let message = format!("order {order} is not known to be of who sends the goods back");
+        let mismatch = HoldReason::of_return(HoldKind::CustomerMismatch, "", message);
+        return without_order(mismatch, goods, rules, known);
     }
+    let mut reasons = Vec::new();
+    let lines = line::untouched(goods, Some(sold));
     let mut returnable = known.returnable.clone();
     let mut credits = Vec::with_capacity(goods.lines.len());
     for line in &goods.lines {
@@ -113,14 +93,14 @@ pub fn check(goods: &Return, rules: &Rules, known: &Known, taken_at: Timestamp) 
             reasons.extend(reason_unknown(line, known));
             continue;
         };
-        let taken = returnable.taken(line.order_line);
+        let taken = gone(sold_line, &returnable);
         reasons.extend(wrong_unit(line, sold_line));
         reasons.extend(not_there(line, sold_line, taken, rules));
         reasons.extend(period_over(line, sold_line, taken, rules, taken_at));
         reasons.extend(reason_unknown(line, known));
         reasons.extend(reason_not_allowed(line, sold_line, rules));
         let credit = worth(goods, line, sold_line, &returnable, rules);
-        returnable.take(line.order_line, line.quantity, credit.amount);
+        returnable.take(line.order_line, line.quantity, credit.worth);
         credits.push(credit);
     }
     reasons.retain(|reason| !rules.off.contains(&reason.kind));
@@ -138,6 +118,29 @@ pub fn check(goods: &Return, rules: &Rules, known: &Known, taken_at: Timestamp) 
         freight: freight(goods, sold, &returnable, rules),
         credits,
     }
+}
+
+/// All that is wrong where the order is not known, or somebody else's, who sends the goods back learns nothing of it.
+fn without_order(why: HoldReason, goods: &Return, rules: &Rules, known: &Known) -> Verdict {
+    let unknown = goods
+        .lines
+        .iter()
+        .filter_map(|line| reason_unknown(line, known));
+    let reasons = [why].into_iter().chain(unknown);
+    Verdict {
+        reasons: reasons
+            .filter(|reason| !rules.off.contains(&reason.kind))
+            .collect(),
+        lines: line::untouched(goods, None),
+        credits: Vec::new(),
+        freight: None,
+    }
+}
+
+/// What returns have of a line, and what was credited by hand, without any return.
+fn gone(sold: &SoldLine, returnable: &Returnable) -> Quantity {
+    let by_hand = sold.credited - returnable.credited(sold.number);
+    returnable.taken(sold.number) + by_hand.at_least_zero()
 }
 
 fn wrong_unit(line: &Line, sold: &SoldLine) -> Option<HoldReason> {
@@ -264,19 +267,19 @@ fn worth(
         way_of_goods(goods, rules)
     };
     let zero = Credit::zero(sold.price.gross.currency());
-    let amount = match way {
-        RefundWay::Nothing => zero,
-        RefundWay::Money | RefundWay::Voucher => {
-            let taken = returnable.taken(line.order_line);
-            let promised = returnable.promised(line.order_line, zero);
-            sold.price
-                .of_next(sold.ordered, taken, promised, line.quantity)
-        }
-    };
+    let taken = returnable.taken(line.order_line);
+    let before = returnable.worth(line.order_line, zero);
+    let worth = sold
+        .price
+        .of_next(sold.ordered, taken, before, line.quantity);
     LineCredit {
         line: line.number,
         way,
-        amount,
+        amount: match way {
+            RefundWay::Nothing => zero,
+            RefundWay::Money | RefundWay::Voucher => worth,
+        },
+        worth,
     }
 }
 

@@ -16,7 +16,10 @@ pub struct Credit {
 pub struct LineCredit {
     pub line: u32,
     pub way: RefundWay,
+    /// What is paid back; zero where the way is nothing.
     pub amount: Credit,
+    /// What the pieces were sold for, paid back or not: the next return begins after it.
+    pub worth: Credit,
 }
 
 /// How a customer is paid back.

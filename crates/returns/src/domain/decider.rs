@@ -1,7 +1,7 @@
 //! What may happen to a return.
 
 use millrace_event_store::Decider;
-use millrace_values::{Quantity, Timestamp};
+use millrace_values::{Quantity, Timestamp, UnitCode};
 
 use super::check::Verdict;
 use super::credit::LineCredit;
@@ -77,6 +77,8 @@ pub enum GivenUp {
 pub struct Received {
     pub line: u32,
     pub quantity: Quantity,
+    /// `None`: that of the line, which it must be anyway.
+    pub unit: Option<UnitCode>,
     pub disposition: Option<Disposition>,
 }
 
@@ -180,10 +182,21 @@ fn check_again(taken: &Taken, verdict: Verdict) -> Vec<Event> {
     retry(taken, verdict)
 }
 
-/// As checking again, but the ERP's refusal counts no more.
+/// As checking again, but the ERP's refusal counts no more. Of goods that are here the rules are not asked again: the return keeps
+/// what it has of its order, and goes out anew as it is.
 fn retry(taken: &Taken, verdict: Verdict) -> Vec<Event> {
+    if taken.phase != Phase::Held {
+        return vec![];
+    }
+    if taken.has_received() {
+        return vec![Event::Cleared {
+            credits: taken.credits.clone(),
+            freight: taken.freight,
+            lines: taken.lines.clone(),
+        }];
+    }
     let is_news = verdict.reasons != taken.reasons || verdict.reasons.is_empty();
-    if taken.phase != Phase::Held || !is_news {
+    if !is_news {
         return vec![];
     }
     vec![held_or_cleared(verdict)]
@@ -205,6 +218,7 @@ fn mend(
         });
     }
     match taken.phase {
+        Phase::Held if taken.has_received() => Err(Rejection::GoodsReceived),
         Phase::Held => {
             let lines = verdict.lines.clone();
             let mended = Event::Mended { goods, note, lines };
@@ -217,6 +231,7 @@ fn mend(
 
 fn refuse(taken: &Taken, text: String) -> Result<Vec<Event>, Rejection> {
     match taken.phase {
+        Phase::Held if taken.has_received() => Err(Rejection::GoodsReceived),
         Phase::Held => Ok(vec![Event::Refused {
             text,
             lines: line::given_up(&taken.lines),
@@ -229,13 +244,13 @@ fn refuse(taken: &Taken, text: String) -> Result<Vec<Event>, Rejection> {
 
 fn cancel(taken: &Taken, note: String, given_up: GivenUp) -> Result<Vec<Event>, Rejection> {
     match taken.phase {
-        Phase::Held => {}
         Phase::Cancelled(_) => return Ok(vec![]),
         Phase::Refused => return Err(Rejection::Ended),
         Phase::Cleared | Phase::Posted if taken.is_credited() => return Err(Rejection::Ended),
-        Phase::Cleared | Phase::Posted if taken.has_received() => {
+        Phase::Held | Phase::Cleared | Phase::Posted if taken.has_received() => {
             return Err(Rejection::GoodsReceived);
         }
+        Phase::Held => {}
         Phase::Cleared if given_up == GivenUp::NotYetInErp => {}
         Phase::Cleared | Phase::Posted if given_up == GivenUp::InErp => {}
         Phase::Cleared | Phase::Posted => return Err(Rejection::OnItsWay),
@@ -247,7 +262,7 @@ fn cancel(taken: &Taken, note: String, given_up: GivenUp) -> Result<Vec<Event>, 
     }])
 }
 
-/// The ERP refused it: what it has of its order is given back, a retry asks the rules anew.
+/// The ERP refused it: what it has of its order is given back, unless the goods are here, and a retry asks the rules anew.
 fn erp_refused(taken: &Taken, reason: HoldReason) -> Vec<Event> {
     match taken.phase {
         Phase::Cleared => vec![Event::ErpRefused {
@@ -262,20 +277,12 @@ fn erp_refused(taken: &Taken, reason: HoldReason) -> Vec<Event> {
 fn receive(taken: &Taken, came: &[Received], at: Timestamp) -> Result<Vec<Event>, Rejection> {
     let lines = came_back(&taken.lines, came)?;
     match taken.phase {
-        Phase::Held => return Err(Rejection::Held),
+        Phase::Held if !taken.has_received() => return Err(Rejection::Held),
         Phase::Refused | Phase::Cancelled(_) => return Err(Rejection::Ended),
-        Phase::Cleared | Phase::Posted => {}
+        Phase::Held | Phase::Cleared | Phase::Posted => {}
     }
     if taken.has_received() {
-        let known = taken.lines.iter();
-        let same = known
-            .zip(&lines)
-            .all(|(known, said)| known.received == said.received);
-        return if same {
-            Ok(vec![])
-        } else {
-            Err(Rejection::ReceivedBefore)
-        };
+        return received_before(taken, lines, came, at);
     }
     if lines.iter().all(|line| line.received.is_zero()) {
         return Err(Rejection::NothingReceived);
@@ -297,6 +304,25 @@ fn receive(taken: &Taken, came: &[Received], at: Timestamp) -> Result<Vec<Event>
     Ok(events)
 }
 
+/// The same again does nothing, but what somebody has decided since is told.
+fn received_before(
+    taken: &Taken,
+    lines: Vec<LineStatus>,
+    came: &[Received],
+    at: Timestamp,
+) -> Result<Vec<Event>, Rejection> {
+    let both = || taken.lines.iter().zip(&lines);
+    if both().any(|(known, said)| known.received != said.received) {
+        return Err(Rejection::ReceivedBefore);
+    }
+    let judged = judged(lines, came, at);
+    let overjudged = |line: &LineStatus| line.inspected() > line.received;
+    match judged {
+        Some(event) if event.lines().iter().any(overjudged) => Err(Rejection::ReceivedBefore),
+        judged => Ok(judged.into_iter().collect()),
+    }
+}
+
 /// The lines once somebody has counted: what did not come is not waited for.
 fn came_back(lines: &[LineStatus], came: &[Received]) -> Result<Vec<LineStatus>, Rejection> {
     let is_ours = |came: &&Received| lines.iter().any(|line| line.number == came.line);
@@ -305,6 +331,10 @@ fn came_back(lines: &[LineStatus], came: &[Received]) -> Result<Vec<LineStatus>,
     }
     let counted = lines.iter().map(|line| {
         let said = came.iter().find(|came| came.line == line.number);
+        let unit = said.and_then(|said| said.unit.as_ref());
+        if unit.is_some() && unit != line.unit.as_ref() {
+            return Err(Rejection::OtherUnit(line.number));
+        }
         let received = said.map_or(line.requested, |said| said.quantity);
         if received < Quantity::ZERO || received > line.requested {
             return Err(Rejection::NotSoMany(line.number));
@@ -326,6 +356,7 @@ fn worth_of(taken: &Taken, lines: &[LineStatus]) -> Vec<LineCredit> {
     let worth = taken.credits.iter().zip(lines);
     let worth = worth.map(|(credit, line)| LineCredit {
         amount: credit.amount.share(line.received, line.requested),
+        worth: credit.worth.share(line.received, line.requested),
         ..*credit
     });
     worth.collect()
@@ -339,7 +370,7 @@ fn judged(mut lines: Vec<LineStatus>, came: &[Received], at: Timestamp) -> Optio
             continue;
         };
         let quantity = line.received;
-        if quantity.is_positive() {
+        if quantity > line.of(disposition) {
             line.set(disposition, quantity);
             dispositions.push(LineDisposition {
                 line: line.number,

@@ -16,10 +16,20 @@ pub fn announced_next(
     announced: &Refunds,
 ) -> Refunds {
     let mut next = Refunds::new();
+    // What was announced in one way cannot be taken back when more of it turns out to be another's.
+    let mut left = announced
+        .values()
+        .fold(credited.gross, |left, before| less(left, *before));
     for (way, so_far) in by_way(credits, lines, credited) {
         let before = announced.get(&way);
-        let more = before.map_or(so_far, |before| less(so_far, *before));
+        let missing = before.map_or(so_far, |before| less(so_far, *before));
+        let more = if missing.value() > left.value() {
+            left
+        } else {
+            missing
+        };
         if !more.is_zero() {
+            left = less(left, more);
             next.insert(way, more);
         }
     }

@@ -20,13 +20,15 @@ pub enum Rejection {
     OnItsWay,
     #[error("goods of the return came back")]
     GoodsReceived,
-    #[error("other quantities came back before")]
+    #[error("other quantities came back before, or something else becomes of them")]
     ReceivedBefore,
     #[error("the return has no line {0}")]
     UnknownLine(u32),
     /// More came back than was asked for.
     #[error("line {0} does not have so many")]
     NotSoMany(u32),
+    #[error("line {0} is in another unit")]
+    OtherUnit(u32),
     #[error("nothing came back")]
     NothingReceived,
 }

@@ -16,11 +16,13 @@ pub struct Returnable {
     pub freight_by: Option<String>,
 }
 
-/// So many pieces, and what was promised for them.
+/// So many pieces, and what they were sold for, paid back or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TakenLine {
     pub quantity: Quantity,
-    pub credit: Credit,
+    pub worth: Credit,
+    /// Pieces of the order that credit memos of returns name; what else is credited of it is no return's.
+    pub credited: Quantity,
 }
 
 /// What one return has of its order.
@@ -31,8 +33,8 @@ pub struct Takes {
 }
 
 impl Takes {
-    pub fn add(&mut self, order_line: u32, quantity: Quantity, credit: Credit) {
-        add(&mut self.lines, order_line, TakenLine { quantity, credit });
+    pub fn add(&mut self, order_line: u32, taken: TakenLine) {
+        add(&mut self.lines, order_line, taken);
     }
 }
 
@@ -44,16 +46,30 @@ impl Returnable {
             .map_or(Quantity::ZERO, |taken| taken.quantity)
     }
 
-    /// What was promised for the pieces that are taken; nothing so far is zero.
+    /// What the pieces that are taken were sold for; nothing so far is zero.
     #[must_use]
-    pub fn promised(&self, order_line: u32, zero: Credit) -> Credit {
+    pub fn worth(&self, order_line: u32, zero: Credit) -> Credit {
         self.lines
             .get(&order_line)
-            .map_or(zero, |taken| taken.credit)
+            .map_or(zero, |taken| taken.worth)
     }
 
-    pub fn take(&mut self, order_line: u32, quantity: Quantity, credit: Credit) {
-        add(&mut self.lines, order_line, TakenLine { quantity, credit });
+    /// Of the pieces that are credited, those that are by returns.
+    #[must_use]
+    pub fn credited(&self, order_line: u32) -> Quantity {
+        self.lines
+            .get(&order_line)
+            .map_or(Quantity::ZERO, |taken| taken.credited)
+    }
+
+    /// Not credited yet.
+    pub fn take(&mut self, order_line: u32, quantity: Quantity, worth: Credit) {
+        let taken = TakenLine {
+            quantity,
+            worth,
+            credited: Quantity::ZERO,
+        };
+        add(&mut self.lines, order_line, taken);
     }
 
     /// After the return of this stream, which had `before`, has `after`.
@@ -63,7 +79,8 @@ impl Returnable {
         for (line, given_back) in &before.lines {
             if let Some(taken) = moved.lines.get_mut(line) {
                 taken.quantity = (taken.quantity - given_back.quantity).at_least_zero();
-                taken.credit = taken.credit.less(given_back.credit);
+                taken.worth = taken.worth.less(given_back.worth);
+                taken.credited = (taken.credited - given_back.credited).at_least_zero();
             }
         }
         for (line, taken) in &after.lines {
@@ -84,7 +101,8 @@ fn add(lines: &mut BTreeMap<u32, TakenLine>, line: u32, more: TakenLine) {
         .entry(line)
         .and_modify(|taken| {
             taken.quantity = taken.quantity + more.quantity;
-            taken.credit = taken.credit.plus(more.credit);
+            taken.worth = taken.worth.plus(more.worth);
+            taken.credited = taken.credited + more.credited;
         })
         .or_insert(more);
 }

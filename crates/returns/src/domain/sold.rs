@@ -30,6 +30,8 @@ pub struct SoldLine {
     pub ordered: Quantity,
     pub shipped: Quantity,
     pub cancelled: Quantity,
+    /// By all credit memos of the ERP, those of returns among them.
+    pub credited: Quantity,
     /// In the order they were shipped.
     pub shipments: Vec<Shipped>,
     pub unit_price: UnitPrice,

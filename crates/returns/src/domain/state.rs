@@ -7,7 +7,7 @@ use super::event::{CancelReason, Event};
 use super::goods::Return;
 use super::hold::HoldReason;
 use super::line::LineStatus;
-use super::returnable::Takes;
+use super::returnable::{TakenLine, Takes};
 
 /// `None`: nobody submitted such a return.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,7 +27,7 @@ pub struct Taken {
     /// Why it is held; empty otherwise.
     pub reasons: Vec<HoldReason>,
     pub lines: Vec<LineStatus>,
-    /// What the lines are worth; empty while it is held.
+    /// What the lines are worth; empty while it is held and the goods are not here.
     pub credits: Vec<LineCredit>,
     pub freight: Option<Freight>,
     pub document: Option<Document>,
@@ -52,7 +52,7 @@ pub struct Document {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// Waits: see the reasons. It has taken nothing of its order.
+    /// Waits: see the reasons. It has taken nothing of its order, unless the goods are here.
     Held,
     /// Passed the rules; the ERP gets it, at once or when the goods are here.
     Cleared,
@@ -87,10 +87,17 @@ impl Taken {
         let mut takes = Takes::default();
         match self.phase {
             Phase::Cleared | Phase::Posted => {}
+            // The ERP refused it, but the goods are here.
+            Phase::Held if self.has_received() => {}
             Phase::Held | Phase::Refused | Phase::Cancelled(_) => return takes,
         }
         for (line, credit) in self.lines.iter().zip(&self.credits) {
-            takes.add(line.order_line, line.wanted(), credit.amount);
+            let taken = TakenLine {
+                quantity: line.wanted(),
+                worth: credit.worth,
+                credited: line.credited,
+            };
+            takes.add(line.order_line, taken);
         }
         takes.freight = self.freight.is_some();
         takes
@@ -201,6 +208,8 @@ pub(super) fn evolve(state: State, event: &Event) -> State {
 fn held(taken: &mut Taken, reasons: Vec<HoldReason>) {
     taken.phase = Phase::Held;
     taken.reasons = reasons;
-    taken.credits.clear();
-    taken.freight = None;
+    if !taken.has_received() {
+        taken.credits.clear();
+        taken.freight = None;
+    }
 }

@@ -129,7 +129,10 @@ impl Attempt {
         }
         let goods = &loaded.taken.goods;
         let Some(sold) = self.judge.knowledge.sold(goods).await? else {
-            return Ok(later(format!("order {} is not known", goods.order)));
+            let order = &goods.order;
+            return Ok(later(format!(
+                "order {order} is not known, or cannot be read"
+            )));
         };
         let Some(customer) = sold.customer.clone() else {
             return Ok(later(format!(

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use millrace_contract::returns::v1::OriginalOrder;
 use millrace_event_store::{Database, StoreError, Tx};
 use prost::Message;
+use tracing::warn;
 
 use crate::domain::{Return, Sold};
 use crate::wire;
@@ -20,7 +21,7 @@ impl Knowledge {
         Self { database }
     }
 
-    /// The original order as it is shown; `None`: it is not known.
+    /// The original order as it is shown; `None`: it is not known, or cannot be read.
     ///
     /// # Errors
     /// The database is away.
@@ -30,18 +31,31 @@ impl Knowledge {
             .bind(stream(goods))
             .fetch_optional(self.database.pool())
             .await?;
-        row.map(|(original,)| read(&original)).transpose()
+        Ok(row.and_then(|(original,)| legible(goods, read(&original))))
     }
 
-    /// The original order as the rules need it.
+    /// The original order as the rules need it; `None`: it is not known, or cannot be read: it is the return that waits, and whoever
+    /// calls learns why.
     ///
     /// # Errors
-    /// The database is away, or the order cannot be read.
+    /// The database is away.
     pub async fn sold(&self, goods: &Return) -> Result<Option<Sold>, StoreError> {
         let original = self.original(goods).await?;
-        let sold = original.map(|original| wire::sold(&original).map_err(corrupt));
-        sold.transpose()
+        Ok(original.and_then(|original| legible(goods, wire::sold(&original))))
     }
+}
+
+fn legible<T>(goods: &Return, read: Result<T, wire::Broken>) -> Option<T> {
+    read.inspect_err(|broken| {
+        let order = stream(goods);
+        let cause = broken as &dyn std::error::Error;
+        warn!(
+            order,
+            error = cause,
+            "an order that goods come back of cannot be read"
+        );
+    })
+    .ok()
 }
 
 /// Of the original order.
@@ -49,18 +63,11 @@ fn stream(goods: &Return) -> String {
     format!("order/{}/{}", goods.channel, goods.order)
 }
 
-fn read(bytes: &[u8]) -> Result<OriginalOrder, StoreError> {
-    OriginalOrder::decode(bytes).map_err(corrupt)
+fn read(bytes: &[u8]) -> Result<OriginalOrder, wire::Broken> {
+    Ok(OriginalOrder::decode(bytes)?)
 }
 
-fn corrupt(reason: impl ToString) -> StoreError {
-    StoreError::Corrupt {
-        number: 0,
-        reason: reason.to_string(),
-    }
-}
-
-/// Keeps one more fact of an order. `Err` inside: the fact cannot be read.
+/// Keeps one more fact of an order. `Err` inside: the fact, or what was known before, cannot be read.
 ///
 /// # Errors
 /// The database is away.
@@ -72,8 +79,8 @@ pub async fn keep_order(
 ) -> Result<Result<(), wire::Broken>, StoreError> {
     let query = sqlx::query_as("SELECT original FROM known_orders WHERE stream = $1");
     let row: Option<(Vec<u8>,)> = query.bind(stream).fetch_optional(&mut **tx).await?;
-    let known = row.map(|(original,)| read(&original)).transpose()?;
-    let after = match wire::apply(known, kind, payload) {
+    let known = row.map(|(original,)| read(&original)).transpose();
+    let after = match known.and_then(|known| wire::apply(known, kind, payload)) {
         Ok(Some(after)) => after,
         Ok(None) => return Ok(Ok(())),
         Err(broken) => return Ok(Err(broken)),

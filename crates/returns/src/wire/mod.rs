@@ -14,7 +14,7 @@ mod view;
 pub use erp::{document_way, reason_of_refusal, seen};
 pub use event::{Broken, occurred_at, read, write};
 pub use goods::{MOST_LINES, content_hash, read_return};
-pub use original::{apply, sold};
+pub use original::{apply, of_gift, sold};
 pub use remarks::{open, read_remarks, seal};
 pub use returnable::{KIND as RETURNABLE_MOVED, read_returnable, write_returnable};
 pub use status::read_disposition;

@@ -11,7 +11,7 @@ use prost::Message;
 
 use super::event::Broken;
 use super::status::{price, read_freight};
-use crate::domain::{Shipped, Sold, SoldLine};
+use crate::domain::{Return, Shipped, Sold, SoldLine};
 
 const PACKAGE: &str = "millrace.webshop_orders.v1.";
 
@@ -77,6 +77,45 @@ pub fn apply(
         }
     }
     Ok(Some(known))
+}
+
+/// What whoever was given the goods may know of the order: the lines he names, and neither who bought them nor for how much.
+#[must_use]
+pub fn of_gift(original: OriginalOrder, goods: &Return) -> OriginalOrder {
+    let is_named = |number: u32| goods.lines.iter().any(|line| line.order_line == number);
+    let order = original.order.map(|order| orders::Order {
+        channel: order.channel,
+        order_number: order.order_number,
+        lines: order
+            .lines
+            .into_iter()
+            .filter(|line| is_named(line.line_number))
+            .map(|line| orders::OrderLine {
+                line_number: line.line_number,
+                item_number: line.item_number,
+                variant_code: line.variant_code,
+                quantity: line.quantity,
+                ..orders::OrderLine::default()
+            })
+            .collect(),
+        ..orders::Order::default()
+    });
+    let shipments = original.shipments.into_iter().map(|mut shipment| {
+        shipment.lines.retain(|line| is_named(line.line_number));
+        shipment
+    });
+    OriginalOrder {
+        order,
+        lines: original
+            .lines
+            .into_iter()
+            .filter(|line| is_named(line.line_number))
+            .collect(),
+        shipments: shipments
+            .filter(|shipment| !shipment.lines.is_empty())
+            .collect(),
+        ..OriginalOrder::default()
+    }
 }
 
 fn without_person(order: orders::Order) -> orders::Order {
@@ -192,6 +231,7 @@ fn sold_line(line: &orders::OrderLine, original: &OriginalOrder) -> Result<SoldL
         ordered: ordered.quantity,
         shipped: plain(status.shipped)?,
         cancelled: plain(status.cancelled)?,
+        credited: plain(status.credited)?,
         shipments: shipments(number, original)?,
         unit_price: UnitPrice::try_from(unit_price).map_err(Broken::of)?,
         tax_percent: Percentage::try_from(line.tax_percent.unwrap_or_default())

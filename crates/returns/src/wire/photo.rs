@@ -5,17 +5,27 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use url::{Host, Url};
 
 const MOST: usize = 2048;
+const BEGIN: &str = "https://";
 /// Names that mean this machine or this network, whoever asks.
-const INSIDE: [&str; 6] = [
+const INSIDE: [&str; 15] = [
     "localhost",
+    "localdomain",
     "local",
     "internal",
     "intranet",
+    "private",
+    "home",
     "home.arpa",
     "lan",
+    "corp",
+    "mail",
+    "svc",
+    "test",
+    "invalid",
+    "onion",
 ];
 
-/// The link as it was given, without spaces around it.
+/// The link as programs read it, which is what was looked at, and no other way of writing it.
 ///
 /// # Errors
 /// Why it is none. Does not repeat it: it may be personal.
@@ -27,10 +37,15 @@ pub fn link(text: &str) -> Result<String, &'static str> {
     if text.chars().any(char::is_control) || text.contains(' ') {
         return Err("holds a character that is not allowed");
     }
-    let url = Url::parse(text).map_err(|_| "is no link")?;
-    if url.scheme() != "https" {
+    // Programs differ in what they make of either: one's path is another's host.
+    if text.contains('\\') {
+        return Err("holds a character that is not allowed");
+    }
+    let begins = text.get(..BEGIN.len());
+    if !begins.is_some_and(|begin| begin.eq_ignore_ascii_case(BEGIN)) {
         return Err("does not begin with https://");
     }
+    let url = Url::parse(text).map_err(|_| "is no link")?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err("holds a user or a password");
     }
@@ -43,7 +58,10 @@ pub fn link(text: &str) -> Result<String, &'static str> {
     if !is_public {
         return Err("leads to an internal address");
     }
-    Ok(text.to_owned())
+    if url.as_str().len() > MOST {
+        return Err("is longer than 2048 characters");
+    }
+    Ok(url.into())
 }
 
 fn is_public_name(name: &str) -> bool {
@@ -54,7 +72,11 @@ fn is_public_name(name: &str) -> bool {
                 .strip_suffix(*inside)
                 .is_some_and(|rest| rest.ends_with('.'))
     };
-    name.contains('.') && !INSIDE.iter().any(is_inside)
+    let is_given_out = name.rsplit_once('.').is_some_and(|(rest, last)| {
+        let is_word = last.len() > 1 && last.chars().all(|letter| letter.is_ascii_alphabetic());
+        !rest.is_empty() && (is_word || last.starts_with("xn--"))
+    });
+    is_given_out && !INSIDE.iter().any(is_inside)
 }
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
@@ -87,15 +109,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_public_https_link_is_taken_as_it_is() {
+    fn a_public_https_link_is_taken_as_programs_read_it() {
         for text in [
             "https://photos.example.com/1.jpg?x=1#y",
             " https://photos.example.com:8443/1 ",
             "https://1.1.1.1/a",
             "https://[2606:4700:4700::1111]/a",
-            "https://müller.example/a",
         ] {
             assert_eq!(link(text), Ok(text.trim().to_owned()), "{text}");
+        }
+        for (text, read) in [
+            ("HTTPS://Photos.Example.com", "https://photos.example.com/"),
+            (
+                "https://müller.example/ä/../b",
+                "https://xn--mller-kva.example/b",
+            ),
+            (
+                "https:///photos.example.com/a",
+                "https://photos.example.com/a",
+            ),
+        ] {
+            assert_eq!(link(text), Ok(read.to_owned()), "{text}");
         }
     }
 
@@ -107,6 +141,15 @@ mod tests {
             "https://a.localhost/a",
             "https://printer.local/a",
             "https://erp.internal/a",
+            "https://kubernetes.default.svc/a",
+            "https://kubernetes.default.svc.cluster.local/a",
+            "https://erp.localdomain/a",
+            "https://erp.corp/a",
+            "https://erp.home/a",
+            "https://erp.private./a",
+            "https://erp.x1/a",
+            "https://.com/a",
+            "https://ⓛocalhost/a",
             "https://erp/a",
             "https://127.0.0.1/a",
             "https://127.1/a",
@@ -144,9 +187,15 @@ mod tests {
             "https://user:secret@photos.example.com/1",
             "https://photos.example.com/a b",
             "https://",
+            "https:photos.example.com/1",
+            "https:/photos.example.com/1",
+            r"https://photos.example.com\@169.254.169.254/x",
+            r"https:\\photos.example.com\1",
         ] {
             assert!(link(text).is_err(), "{text}");
         }
         assert!(link(&format!("https://a.example/{}", "x".repeat(2048))).is_err());
+        // Written as programs read it, it is three times as long.
+        assert!(link(&format!("https://a.example/{}", "ä".repeat(1000))).is_err());
     }
 }

@@ -17,11 +17,17 @@ pub fn read_returnable(recorded: &Recorded) -> Result<Returnable, Broken> {
     let message = proto::ReturnableMoved::decode(recorded.event.payload.clone())?;
     let lines = message.lines.into_iter().map(|line| {
         let quantity = Quantity::try_from(line.taken.unwrap_or_default()).map_err(Broken::of)?;
-        let credit = Credit {
+        let worth = Credit {
             gross: read_amount(line.gross)?,
             tax: read_amount(line.tax)?,
         };
-        Ok((line.order_line, TakenLine { quantity, credit }))
+        let credited = Quantity::try_from(line.credited.unwrap_or_default()).map_err(Broken::of)?;
+        let taken = TakenLine {
+            quantity,
+            worth,
+            credited,
+        };
+        Ok((line.order_line, taken))
     });
     Ok(Returnable {
         lines: lines.collect::<Result<_, Broken>>()?,
@@ -36,8 +42,9 @@ pub fn write_returnable(returnable: &Returnable, stream: &str) -> Vec<u8> {
     let lines = lines.map(|(order_line, taken)| proto::ReturnableLine {
         order_line: *order_line,
         taken: Some(taken.quantity.into()),
-        gross: Some(taken.credit.gross.into()),
-        tax: Some(taken.credit.tax.into()),
+        gross: Some(taken.worth.gross.into()),
+        tax: Some(taken.worth.tax.into()),
+        credited: Some(taken.credited.into()),
     });
     proto::ReturnableMoved {
         return_stream: stream.to_owned(),

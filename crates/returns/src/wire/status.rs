@@ -223,6 +223,7 @@ pub(super) fn write_credits(credits: &[LineCredit]) -> Vec<proto::LineCredit> {
         line_number: credit.line,
         way: write_way(credit.way).into(),
         amount: Some(write_credit(credit.amount)),
+        worth: Some(write_credit(credit.worth)),
     };
     credits.iter().map(told).collect()
 }
@@ -233,6 +234,7 @@ pub(super) fn read_credits(credits: Vec<proto::LineCredit>) -> Result<Vec<LineCr
             line: credit.line_number,
             way: read_way(credit.way())?,
             amount: read_credit(credit.amount)?,
+            worth: read_credit(credit.worth)?,
         })
     };
     credits.into_iter().map(read).collect()

@@ -93,6 +93,7 @@ async fn somebody_elses_order_is_held_and_never_shown() {
     let instance = world.instance_that_knows("S-1").await;
     let held = instance.taken(goods("R-1", "S-1", &customers[1], 1)).await;
     assert_eq!(kinds(&held), [HoldKind::CustomerMismatch]);
+    assert_eq!(held.lines[0].item_number, "");
     let answer = instance.answer("R-1").await.unwrap();
     assert_eq!(answer.order, None);
     assert!(!format!("{answer:?}").contains(&customers[0]));
@@ -129,6 +130,14 @@ async fn a_guest_is_known_by_the_shops_number_and_a_gift_by_nothing() {
     let posted = instance.until_state("R-3", ReturnState::Posted).await;
     let way = posted.credits[0].way();
     assert_eq!(way, millrace_contract::returns::v1::RefundWay::Voucher);
+    // Whoever was given the goods learns neither who bought them, nor what else, nor for how much.
+    let shown = instance.answer("R-3").await.unwrap().order.unwrap();
+    assert_eq!(shown.shipments[0].lines.len(), 1);
+    let bought = shown.order.as_ref().unwrap();
+    assert_eq!(bought.lines[0].item_number, crate::sale::CHAIR);
+    assert_eq!(bought.lines[0].gross, None);
+    assert!(bought.buyer.is_none() && bought.totals.is_none());
+    assert!(!format!("{shown:?}").contains(&customer));
     instance.stop().await;
 }
 

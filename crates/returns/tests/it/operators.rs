@@ -2,12 +2,14 @@
 
 use millrace_contract::returns::v1 as proto;
 use millrace_contract::returns::v1::{HoldKind, ReturnState};
+use millrace_event_store::{Append, Expected, NewEvent};
+use millrace_service_kit::{Clock, Ids, SystemClock};
 use serde_json::json;
 use tonic::{Code, Status};
 
-use crate::instance::{Instance, kinds};
+use crate::instance::{Instance, config, kinds};
 use crate::sale::{CHANNEL, goods};
-use crate::world::{PATIENCE, World};
+use crate::world::{PATIENCE, World, migrated};
 
 async fn held(instance: &Instance) -> Vec<proto::ReturnView> {
     let request = proto::ListHeldReturnsRequest {
@@ -159,4 +161,51 @@ async fn a_number_under_which_the_erp_has_another_return_is_held() {
     world.office("receive-return", "R-1", json!({})).await;
     assert_eq!(world.return_orders("R-1").await, 1);
     second.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_be_read_holds_its_return_and_keeps_no_other_from_being_retried() {
+    let world = World::new().await;
+    let customer = world.customer();
+    let mut broken = crate::sale::order("S-1", &customer, 2);
+    broken.lines[0].net = None;
+    world.tell_sold("S-1", broken).await;
+    let instance = world.instance_that_knows("S-1").await;
+    let taken = instance.taken(goods("R-1", "S-1", &customer, 1)).await;
+    assert_eq!(kinds(&taken), [HoldKind::OrderUnknown]);
+    assert_eq!(instance.answer("R-1").await.unwrap().order, None);
+    instance.taken(goods("R-2", "S-2", &customer, 1)).await;
+    let listed = async || Some(held(&instance).await).filter(|held| held.len() == 2);
+    millrace_test_rig::until(PATIENCE, "both are listed", listed).await;
+    assert_eq!(retry(&instance, &[]).await, 2);
+    world.delivered("S-1", &customer, 2).await;
+    instance.until_state("R-1", ReturnState::Posted).await;
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn a_return_that_cannot_be_read_is_passed_over_when_all_are_retried() {
+    let world = World::new().await;
+    let customer = world.customer();
+    let database = migrated("sqlite::memory:").await;
+    let instance = world.instance_on(database.clone(), config()).await;
+    for number in ["R-1", "R-2"] {
+        instance.taken(goods(number, "S-1", &customer, 1)).await;
+    }
+    let listed = async || Some(held(&instance).await).filter(|held| held.len() == 2);
+    millrace_test_rig::until(PATIENCE, "both are listed", listed).await;
+    // As a newer binary writes it.
+    let log = database.log().await.unwrap();
+    let stream = format!("return/{CHANNEL}/R-1");
+    let last = log.read_last(std::slice::from_ref(&stream)).await.unwrap();
+    let event = NewEvent {
+        id: Ids::random().uuid_at(SystemClock.now()),
+        kind: "millrace.returns.v1.ReturnUnheardOf".into(),
+        ..last[0].event.clone()
+    };
+    log.append(Append::to(stream, Expected::Any, vec![event]))
+        .await
+        .unwrap();
+    assert_eq!(retry(&instance, &[]).await, 1);
+    instance.stop().await;
 }

@@ -1,12 +1,12 @@
 //! A tenant without return orders: it gets a credit memo, and only once somebody said that the goods are here.
 
 use millrace_contract::returns::v1 as proto;
-use millrace_contract::returns::v1::{Disposition, LineState, RefundWay, ReturnState};
+use millrace_contract::returns::v1::{Disposition, HoldKind, LineState, RefundWay, ReturnState};
 use millrace_returns::Config;
 use serde_json::json;
 use tonic::Code;
 
-use crate::instance::{Instance, config};
+use crate::instance::{Instance, config, kinds};
 use crate::sale::{goods, money, order, pieces};
 use crate::world::{World, knows, migrated};
 
@@ -102,6 +102,53 @@ async fn what_came_back_is_a_credit_memo_that_a_person_posts() {
     let credited = instance.until_state("R-1", ReturnState::Credited).await;
     assert_eq!(credited.refunds[0].way(), RefundWay::Money);
     assert_eq!(credited.refunds[0].amount, money(23_800));
+    instance.stop().await;
+}
+
+/// F27, where the goods are here before the ERP says no.
+#[tokio::test]
+async fn goods_that_are_here_stay_taken_when_the_erp_refuses_them_and_become_a_memo_when_retried() {
+    let world = World::standard(true).await;
+    let customer = world.customer();
+    let mut sold = order("S-1", &customer, 3);
+    // The ERP gets the item later.
+    sold.lines[0].item_number = "SOLD-2".into();
+    world.tell_sold("S-1", sold).await;
+    world.ship("S-1", 3).await;
+    let instance = instance(&world).await;
+    instance.taken(goods("R-1", "S-1", &customer, 3)).await;
+    instance
+        .receive("R-1", came(2, Disposition::Unspecified))
+        .await
+        .unwrap();
+    let held = instance.until_state("R-1", ReturnState::Held).await;
+    assert_eq!(kinds(&held), [HoldKind::ErpRefused]);
+    assert_eq!(held.lines[0].state(), LineState::Received);
+    let others = instance.taken(goods("R-2", "S-1", &customer, 2)).await;
+    assert_eq!(kinds(&others), [HoldKind::TooMany], "one is left");
+    let given_up = instance.cancel("R-1").await.unwrap_err();
+    assert_eq!(given_up.code(), Code::FailedPrecondition);
+    assert!(given_up.message().contains("came back"));
+    let judged = instance.receive("R-1", came(2, Disposition::Scrapped));
+    let judged = judged.await.unwrap();
+    assert_eq!(judged.lines[0].state(), LineState::Inspected);
+
+    let item = json!({ "number": "SOLD-2", "name": "Sold", "unitPrice": 100 });
+    world.simulator.office("create-item", item).await.unwrap();
+    let retry = proto::RetryReturnsRequest {
+        channel: crate::sale::CHANNEL.into(),
+        return_numbers: vec!["R-1".into()],
+    };
+    instance.admin.clone().retry_returns(retry).await.unwrap();
+    let posted = instance
+        .until("R-1", "it is a draft in the ERP", |view| {
+            view.document.is_some()
+        })
+        .await;
+    assert_eq!(posted.state(), ReturnState::Received);
+    assert_eq!(posted.lines, judged.lines);
+    let worth = posted.credits[0].amount.as_ref().unwrap();
+    assert_eq!(worth.gross, money(23_800));
     instance.stop().await;
 }
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::chairs::*;
 use crate::domain::check::check;
-use crate::domain::{Credit, Known, Return, Takes};
+use crate::domain::{Credit, Known, RefundWay, Return, Rules, TakenLine, Takes};
 
 /// A line of so many pieces at a price in cents.
 fn known_of(count: u32, gross: i64, tax: i64) -> Known {
@@ -21,10 +21,28 @@ fn known_of(count: u32, gross: i64, tax: i64) -> Known {
 
 /// What a return has once it passed.
 fn passes(goods: &Return, known: &Known) -> Option<Takes> {
-    let verdict = check(goods, &rules(), known, at());
+    passes_by(RefundWay::Money, goods, known)
+}
+
+/// The same, paid back in this way.
+fn passes_by(refund: RefundWay, goods: &Return, known: &Known) -> Option<Takes> {
+    let rules = Rules { refund, ..rules() };
+    let verdict = check(goods, &rules, known, at());
     let credit = verdict.credits.first()?;
+    let nothing = refund == RefundWay::Nothing;
+    let paid = if nothing {
+        Credit::zero(euro())
+    } else {
+        credit.worth
+    };
+    assert_eq!(credit.amount, paid, "all of it, or nothing");
     let mut takes = Takes::default();
-    takes.add(1, goods.lines[0].quantity, credit.amount);
+    let taken = TakenLine {
+        quantity: goods.lines[0].quantity,
+        worth: credit.worth,
+        credited: Quantity::ZERO,
+    };
+    takes.add(1, taken);
     Some(takes)
 }
 
@@ -34,7 +52,7 @@ fn a_third_of_a_euro_is_paid_back_three_times_and_makes_a_euro() {
     let mut worth = Vec::new();
     for _ in 0..3 {
         let takes = passes(&chairs(1), &known).unwrap();
-        worth.push(takes.lines[&1].credit.gross.to_string());
+        worth.push(takes.lines[&1].worth.gross.to_string());
         known.returnable = known
             .returnable
             .moved("return/a/1", &Takes::default(), &takes);
@@ -52,8 +70,19 @@ fn what_is_given_back_is_worth_the_same_when_it_comes_again() {
     known.returnable = known.returnable.moved("return/a/2", &nothing, &two);
     known.returnable = known.returnable.moved("return/a/1", &one, &nothing);
     let rest = passes(&chairs(2), &known).unwrap();
-    let sum = two.lines[&1].credit.plus(rest.lines[&1].credit);
+    let sum = two.lines[&1].worth.plus(rest.lines[&1].worth);
     assert_eq!(sum.gross, amount("1.00"));
+}
+
+#[test]
+fn a_piece_that_came_back_for_nothing_is_not_paid_back_with_the_next() {
+    let mut known = known_of(2, 20_000, 0);
+    let gift = passes_by(RefundWay::Nothing, &chairs(1), &known).unwrap();
+    known.returnable = known
+        .returnable
+        .moved("return/a/1", &Takes::default(), &gift);
+    let next = passes(&chairs(1), &known).unwrap();
+    assert_eq!(next.lines[&1].worth.gross, amount("100.00"));
 }
 
 proptest! {
@@ -62,7 +91,7 @@ proptest! {
         count in 1..40_u32,
         gross in 0..100_000_i64,
         tax_share in 0..=100_i64,
-        steps in prop::collection::vec((1..5_u32, prop::bool::weighted(0.3), 0..8_usize), 1..60),
+        steps in prop::collection::vec((1..5_u32, prop::bool::weighted(0.3), 0..8_usize, any::<bool>()), 1..60),
     ) {
         let tax = gross * tax_share / 100;
         let mut known = known_of(count, gross, tax);
@@ -70,19 +99,20 @@ proptest! {
         let zero = Credit::zero(euro());
         let mut open: Vec<Takes> = Vec::new();
         let nothing = Takes::default();
-        for (wanted, give_back, which) in steps {
+        for (wanted, give_back, which, for_nothing) in steps {
+            let way = if for_nothing { RefundWay::Nothing } else { RefundWay::Money };
             if give_back && !open.is_empty() {
                 let given = open.remove(which % open.len());
                 known.returnable = known.returnable.moved("return/a/1", &given, &nothing);
-            } else if let Some(takes) = passes(&chairs(wanted), &known) {
+            } else if let Some(takes) = passes_by(way, &chairs(wanted), &known) {
                 known.returnable = known.returnable.moved("return/a/1", &nothing, &takes);
                 open.push(takes);
             }
-            let sum = open.iter().map(|takes| takes.lines[&1].credit).fold(zero, Credit::plus);
-            prop_assert_eq!(known.returnable.promised(1, zero), sum, "the balance is the sum of its returns");
+            let sum = open.iter().map(|takes| takes.lines[&1].worth).fold(zero, Credit::plus);
+            prop_assert_eq!(known.returnable.worth(1, zero), sum, "the balance is the sum of its returns");
             for takes in &open {
-                let credit = takes.lines[&1].credit;
-                prop_assert!(!credit.gross.is_negative() && !credit.tax.is_negative() && !credit.net().is_negative());
+                let worth = takes.lines[&1].worth;
+                prop_assert!(!worth.gross.is_negative() && !worth.tax.is_negative() && !worth.net().is_negative());
             }
         }
         // Whatever is left comes back at the end, piece by piece.
@@ -90,6 +120,6 @@ proptest! {
             known.returnable = known.returnable.moved("return/a/1", &nothing, &takes);
         }
         prop_assert_eq!(known.returnable.taken(1), Quantity::from(count));
-        prop_assert_eq!(known.returnable.promised(1, zero), price);
+        prop_assert_eq!(known.returnable.worth(1, zero), price);
     }
 }

@@ -60,6 +60,7 @@ pub fn sold_line(number: u32, count: u32, price: Credit) -> SoldLine {
         ordered: pieces(count),
         shipped: pieces(count),
         cancelled: Quantity::ZERO,
+        credited: Quantity::ZERO,
         shipments: vec![Shipped {
             at: days_ago(10),
             quantity: pieces(count),

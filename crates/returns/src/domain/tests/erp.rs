@@ -140,6 +140,7 @@ fn what_comes_late_does_nothing() {
     }
     let taken = state.0.unwrap();
     assert!(taken.is_credited());
+    assert_eq!(taken.takes().lines[&1].credited, pieces(2));
     assert_eq!(taken.lines[0].state(), LineState::Credited);
 }
 
@@ -199,6 +200,8 @@ fn that_there_is_no_refund_is_told_once() {
         ..rules()
     };
     let state = cleared_by(&rules, chairs(2));
+    let takes = state.0.as_ref().unwrap().takes();
+    assert_eq!(takes.lines[&1].worth, credit("238.00", "38.00"));
     let nothing = Seen {
         credited: Some(credit("0.00", "0.00")),
         ..everything()
@@ -256,6 +259,42 @@ fn goods_and_vouchers_are_paid_back_each_in_its_way_and_freight_with_the_goods()
 }
 
 proptest! {
+    #[test]
+    fn all_announcements_in_all_ways_together_are_what_the_erp_credited(
+        steps in prop::collection::vec((0..3_u32, 0..3_u32, 0..20_000_i64), 1..12),
+        voucher_refund in prop::sample::select(vec![RefundWay::Money, RefundWay::Voucher, RefundWay::Nothing]),
+    ) {
+        let rules = Rules {
+            voucher_items: [millrace_values::Sku::parse("VOUCHER").unwrap()].into(),
+            voucher_refund,
+            ..rules()
+        };
+        let goods = Return {
+            lines: vec![line(1, 1, 4), line(2, 2, 3)],
+            ..chairs(4)
+        };
+        let mut state = cleared_by(&rules, goods);
+        let (mut chairs, mut vouchers, mut cents) = (0, 0, 0);
+        for (index, (more, others, worth)) in steps.into_iter().enumerate() {
+            chairs = (chairs + more).min(4);
+            vouchers = (vouchers + others).min(3);
+            cents += worth;
+            let gross = Amount::new(euro(), millrace_values::Decimal::new(cents, 2)).unwrap();
+            let second = LineSeen { line: 2, ..line_seen(3, 0, 0, vouchers) };
+            let told = Seen {
+                lines: vec![line_seen(4, 0, 0, chairs), second],
+                credit_memos: vec![format!("CM-{index}")],
+                credited: Some(Credit { gross, tax: amount("0.00") }),
+                ..seen()
+            };
+            let events = ShopReturn::decide(&state, Command::Observed(told)).unwrap();
+            state = events.iter().fold(state, ShopReturn::evolve);
+            let refunds = &state.0.as_ref().unwrap().refunds;
+            let announced = refunds.values().fold(amount("0.00"), |sum, amount| sum.plus(*amount).unwrap());
+            prop_assert_eq!(announced, gross);
+        }
+    }
+
     #[test]
     fn all_announcements_together_are_what_the_erp_credited(
         steps in prop::collection::vec((0..3_u32, 0..3_u32, 0..20_000_i64), 1..12),

@@ -11,18 +11,18 @@ use crate::domain::{
     Taken,
 };
 
-fn after(events: impl IntoIterator<Item = Event>) -> Taken {
+pub fn after(events: impl IntoIterator<Item = Event>) -> Taken {
     let state: State = events.into_iter().fold(State::default(), |state, event| {
         ShopReturn::evolve(state, &event)
     });
     *state.0.unwrap()
 }
 
-fn check_again(verdict: crate::domain::Verdict) -> Command {
+pub fn check_again(verdict: crate::domain::Verdict) -> Command {
     Command::CheckAgain { verdict }
 }
 
-fn refuse() -> Command {
+pub fn refuse() -> Command {
     Command::Refuse {
         text: "worn".into(),
     }
@@ -35,7 +35,7 @@ fn refused() -> Event {
     }
 }
 
-fn cancel(given_up: GivenUp) -> Command {
+pub fn cancel(given_up: GivenUp) -> Command {
     Command::Cancel {
         note: "kept it".into(),
         given_up,
@@ -50,7 +50,7 @@ fn cancelled() -> Event {
     }
 }
 
-fn no() -> HoldReason {
+pub fn no() -> HoldReason {
     HoldReason::of_return(HoldKind::ErpRefused, "CUSTOMERBLOCKED", "the ERP says no")
 }
 
@@ -61,10 +61,11 @@ fn erp_refused() -> Event {
     }
 }
 
-fn receive(came: &[(u32, u32, Option<Disposition>)]) -> Command {
+pub fn receive(came: &[(u32, u32, Option<Disposition>)]) -> Command {
     let lines = came.iter().map(|(line, count, disposition)| Received {
         line: *line,
         quantity: pieces(*count),
+        unit: None,
         disposition: *disposition,
     });
     Command::Receive {
@@ -225,7 +226,7 @@ fn only_a_return_that_passed_has_anything_of_its_order() {
     assert_eq!(after([taken(), held()]).takes(), Default::default());
     let has = after([taken(), cleared()]).takes();
     assert_eq!(has.lines[&1].quantity, pieces(2));
-    assert_eq!(has.lines[&1].credit, credit("238.00", "38.00"));
+    assert_eq!(has.lines[&1].worth, credit("238.00", "38.00"));
     for given_back in [erp_refused(), cancelled()] {
         let takes = after([taken(), cleared(), given_back]).takes();
         assert_eq!(takes, Default::default());
@@ -265,7 +266,7 @@ fn a_return_is_given_up_until_goods_came_back() {
 }
 
 /// Two chairs of which so many are here, and no more will come.
-fn here(count: u32) -> Vec<LineStatus> {
+pub fn here(count: u32) -> Vec<LineStatus> {
     let lines = lines().into_iter().map(|line| LineStatus {
         received: pieces(count),
         cancelled: pieces(2) - pieces(count),
@@ -318,7 +319,7 @@ fn what_did_not_come_back_is_given_back_and_worth_nothing() {
     let taken = events.iter().fold(state, ShopReturn::evolve).0.unwrap();
     assert_eq!(taken.lines, here(1));
     assert_eq!(taken.takes().lines[&1].quantity, pieces(1));
-    assert_eq!(taken.takes().lines[&1].credit, credit("119.00", "19.00"));
+    assert_eq!(taken.takes().lines[&1].worth, credit("119.00", "19.00"));
 }
 
 #[test]

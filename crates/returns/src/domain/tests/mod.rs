@@ -3,6 +3,7 @@
 mod amounts;
 mod chairs;
 mod erp;
+mod here;
 mod life;
 mod rules;
 mod together;

@@ -5,7 +5,7 @@ use millrace_values::{CustomerNumber, Quantity, Sku, UnitCode};
 use super::chairs::*;
 use crate::domain::check::check;
 use crate::domain::{
-    FreightRule, HoldKind, Known, RefundWay, Return, Rules, Shipped, Sold, Verdict,
+    FreightRule, HoldKind, Known, RefundWay, Return, Rules, Shipped, Sold, TakenLine, Verdict,
 };
 
 fn kinds(verdict: &Verdict) -> Vec<HoldKind> {
@@ -70,6 +70,27 @@ fn somebody_elses_order_is_not_told_whose() {
     assert_eq!(kinds(&verdict), [HoldKind::CustomerMismatch]);
     let told = format!("{:?}", verdict.reasons);
     assert!(!told.contains("10000") && !told.contains("c-1"), "{told}");
+}
+
+#[test]
+fn of_somebody_elses_order_nothing_is_told_but_that_it_is() {
+    let mut goods = chairs(9);
+    goods.customer = Some(CustomerNumber::parse("20000").unwrap());
+    goods.lines[0].reason = reason("WHIM");
+    goods.lines.push(line(2, 7, 1));
+    let verdict = verdict(&goods);
+    assert_eq!(
+        kinds(&verdict),
+        [HoldKind::CustomerMismatch, HoldKind::ReasonUnknown]
+    );
+    for line in &verdict.lines {
+        assert_eq!(
+            (&line.item, &line.variant, &line.unit),
+            (&None, &None, &None)
+        );
+    }
+    let told = check(&goods, &without(HoldKind::CustomerMismatch), &known(), at());
+    assert_eq!(told.lines[0].item, Some(chair()));
 }
 
 #[test]
@@ -142,6 +163,24 @@ fn no_more_comes_back_than_was_delivered_less_what_came_before() {
 }
 
 #[test]
+fn what_was_credited_by_hand_does_not_come_back_once_more() {
+    let credited = |count| where_sold(|sold| sold.lines[0].credited = pieces(count));
+    assert_eq!(asked(&chairs(3), &credited(1)), []);
+    let verdict = check(&chairs(4), &rules(), &credited(1), at());
+    assert_eq!(kinds(&verdict), [HoldKind::TooMany]);
+    assert_eq!(verdict.reasons[0].subject, "3");
+    let mut known = credited(3);
+    let by_returns = TakenLine {
+        quantity: pieces(2),
+        worth: credit("238.00", "38.00"),
+        credited: pieces(2),
+    };
+    known.returnable.lines.insert(1, by_returns);
+    assert_eq!(asked(&chairs(1), &known), []);
+    assert_eq!(asked(&chairs(2), &known), [HoldKind::TooMany]);
+}
+
+#[test]
 fn two_lines_of_one_return_share_what_was_delivered() {
     let goods = |one, other| Return {
         lines: vec![line(1, 1, one), line(2, 1, other)],
@@ -155,6 +194,16 @@ fn two_lines_of_one_return_share_what_was_delivered() {
         [amount("119.00"), amount("357.00")]
     );
     assert_eq!(asked(&goods(2, 3), &known()), [HoldKind::TooMany]);
+    let for_nothing = Rules {
+        refund: RefundWay::Nothing,
+        ..rules()
+    };
+    let both = check(&goods(1, 3), &for_nothing, &known(), at());
+    let worth = both.credits.iter().map(|credit| credit.worth.gross);
+    assert_eq!(
+        worth.collect::<Vec<_>>(),
+        [amount("119.00"), amount("357.00")]
+    );
 }
 
 #[test]
@@ -223,17 +272,21 @@ fn each_rule_that_may_be_off_is_not_asked_when_it_is() {
     goods.lines[0].reason = reason("WHIM");
     goods.customer = None;
     let old = where_sold(|sold| sold.lines[0].shipments[0].at = days_ago(99));
-    let all = [
-        HoldKind::CustomerMismatch,
-        HoldKind::PeriodOver,
-        HoldKind::ReasonUnknown,
-    ];
-    assert_eq!(asked(&goods, &old), all);
-    for kind in all {
-        let found = kinds(&check(&goods, &without(kind), &old, at()));
-        let others: Vec<_> = all.into_iter().filter(|other| *other != kind).collect();
-        assert_eq!(found, others);
-    }
+    let strangers = [HoldKind::CustomerMismatch, HoldKind::ReasonUnknown];
+    let his = [HoldKind::PeriodOver, HoldKind::ReasonUnknown];
+    assert_eq!(asked(&goods, &old), strangers);
+    let found = |goods: &Return, kind| kinds(&check(goods, &without(kind), &old, at()));
+    assert_eq!(found(&goods, HoldKind::CustomerMismatch), his);
+    goods.customer = chairs(1).customer;
+    assert_eq!(asked(&goods, &old), his);
+    assert_eq!(
+        found(&goods, HoldKind::PeriodOver),
+        [HoldKind::ReasonUnknown]
+    );
+    assert_eq!(
+        found(&goods, HoldKind::ReasonUnknown),
+        [HoldKind::PeriodOver]
+    );
 }
 
 #[test]

@@ -3,11 +3,12 @@
 use futures::{StreamExt, TryStreamExt, stream};
 use millrace_contract::returns::v1 as proto;
 use millrace_contract::returns::v1::return_admin_service_server::ReturnAdminService;
+use millrace_event_store::StoreError;
 use millrace_service_kit::auth::Caller;
 use millrace_service_kit::{Faults, page, rejection};
 use millrace_values::Channel;
 use tonic::{Request, Response, Status};
-use tracing::{info, instrument};
+use tracing::{error, info, instrument};
 
 use super::desk::{Desk, needed_text_of, number_of, shown};
 use super::{ADMIN, TRIES, refusal};
@@ -104,8 +105,20 @@ impl ReturnAdminApi {
     async fn retry(&self, stream: String, actor: &Actor) -> Result<Option<String>, Status> {
         let judge = &self.desk.judge;
         for _ in 0..TRIES {
-            let loaded = judge.returns.load(&stream).await;
-            let Some(loaded) = loaded.map_err(|error| refusal::away(&error))? else {
+            let loaded = match judge.returns.load(&stream).await {
+                // One that cannot be read must not keep all others from being tried.
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    let cause = &error as &dyn std::error::Error;
+                    error!(
+                        stream,
+                        error = cause,
+                        "a return cannot be read and is passed over"
+                    );
+                    return Ok(None);
+                }
+                loaded => loaded.map_err(|error| refusal::away(&error))?,
+            };
+            let Some(loaded) = loaded else {
                 let number = stream.splitn(3, '/').last().unwrap_or_default();
                 return Err(rejection::not_found("return", number));
             };

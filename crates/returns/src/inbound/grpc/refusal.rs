@@ -51,7 +51,9 @@ fn rejected(rejection: &Rejection, number: &str) -> Status {
         ),
         Rejection::ReceivedBefore => rejection::precondition(
             "ALREADY_RECEIVED",
-            format!("other quantities of return {number} came back before"),
+            format!(
+                "other quantities of return {number} came back before, or something else becomes of them"
+            ),
         ),
         Rejection::UnknownLine(line) => {
             rejection::bad_request("lines", format!("return {number} has no line {line}"))
@@ -59,6 +61,10 @@ fn rejected(rejection: &Rejection, number: &str) -> Status {
         Rejection::NotSoMany(line) => rejection::bad_request(
             "lines",
             format!("of line {line} zero to what was asked for can come back"),
+        ),
+        Rejection::OtherUnit(line) => rejection::bad_request(
+            "lines",
+            format!("line {line} of return {number} is in another unit"),
         ),
         Rejection::NothingReceived => rejection::bad_request("lines", "say that nothing came back"),
     }

@@ -30,7 +30,7 @@ impl ReturnApi {
         Self { desk }
     }
 
-    /// The original order, where it is his who sends the goods back.
+    /// The original order, where it is his who sends the goods back; of a gift no more than he may know.
     async fn original(&self, taken: &Taken) -> Result<Option<proto::OriginalOrder>, Status> {
         let knowledge = &self.desk.judge.knowledge;
         let goods = &taken.goods;
@@ -38,6 +38,9 @@ impl ReturnApi {
         let Some(original) = original.map_err(|error| refusal::away(&error))? else {
             return Ok(None);
         };
+        if goods.gift {
+            return Ok(Some(wire::of_gift(original, goods)));
+        }
         let is_his = wire::sold(&original).is_ok_and(|sold| sold.is_of(goods));
         Ok(is_his.then_some(original))
     }
@@ -275,6 +278,7 @@ fn read_received(lines: &[proto::ReceivedLine]) -> Result<Vec<Received>, Status>
             read.push(Received {
                 line: line.line_number,
                 quantity: quantity.quantity,
+                unit: quantity.unit,
                 disposition: wire::read_disposition(disposition),
             });
         }
