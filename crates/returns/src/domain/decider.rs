@@ -45,6 +45,8 @@ pub enum Command {
     },
     /// The ERP has it like this.
     Observed(Seen),
+    /// The ERP was asked for it, and does not have it.
+    Gone,
     /// The ERP said no.
     ErpRefused {
         reason: HoldReason,
@@ -64,8 +66,8 @@ pub struct Submitted {
 /// What the ERP has to do with a return that is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GivenUp {
-    /// It gets returns only when the goods are here.
-    NotYetInErp,
+    /// It does not have the return, and nobody hands it over at this moment.
+    NotInErp,
     /// It gave up its return order.
     InErp,
     /// Nobody asked it.
@@ -101,6 +103,7 @@ impl Decider for ShopReturn {
                 | Command::Cancel { .. }
                 | Command::Receive { .. }
                 | Command::Observed(_)
+                | Command::Gone
                 | Command::ErpRefused { .. } => Err(Rejection::Unknown),
             };
         };
@@ -123,6 +126,7 @@ impl Decider for ShopReturn {
             Command::Cancel { note, given_up } => cancel(taken, note, given_up),
             Command::Receive { lines, at } => receive(taken, &lines, at),
             Command::Observed(seen) => Ok(observed::observed(taken, &seen)),
+            Command::Gone => Ok(gone(taken)),
             Command::ErpRefused { reason } => Ok(erp_refused(taken, reason)),
         }
     }
@@ -156,6 +160,7 @@ fn held_or_cleared(verdict: Verdict) -> Event {
         lines,
         credits,
         freight,
+        location,
     } = verdict;
     if !reasons.is_empty() {
         return Event::Held { reasons, lines };
@@ -163,6 +168,7 @@ fn held_or_cleared(verdict: Verdict) -> Event {
     Event::Cleared {
         credits,
         freight,
+        location,
         lines,
     }
 }
@@ -236,7 +242,7 @@ fn cancel(taken: &Taken, note: String, given_up: GivenUp) -> Result<Vec<Event>, 
         Phase::Cleared | Phase::Posted if taken.has_received() => {
             return Err(Rejection::GoodsReceived);
         }
-        Phase::Cleared if given_up == GivenUp::NotYetInErp => {}
+        Phase::Cleared if given_up == GivenUp::NotInErp => {}
         Phase::Cleared | Phase::Posted if given_up == GivenUp::InErp => {}
         Phase::Cleared | Phase::Posted => return Err(Rejection::OnItsWay),
     }
@@ -245,6 +251,18 @@ fn cancel(taken: &Taken, note: String, given_up: GivenUp) -> Result<Vec<Event>, 
         note,
         lines: line::given_up(&taken.lines),
     }])
+}
+
+/// It is handed over anew, unless something of it was done there: that cannot be done again from here.
+fn gone(taken: &Taken) -> Vec<Event> {
+    match taken.phase {
+        Phase::Posted if !taken.has_begun_there() => vec![Event::Lost {
+            lines: taken.lines.clone(),
+        }],
+        Phase::Held | Phase::Cleared | Phase::Posted | Phase::Refused | Phase::Cancelled(_) => {
+            vec![]
+        }
+    }
 }
 
 /// The ERP refused it: what it has of its order is given back, a retry asks the rules anew.
@@ -271,11 +289,11 @@ fn receive(taken: &Taken, came: &[Received], at: Timestamp) -> Result<Vec<Event>
         let same = known
             .zip(&lines)
             .all(|(known, said)| known.received == said.received);
-        return if same {
-            Ok(vec![])
-        } else {
-            Err(Rejection::ReceivedBefore)
-        };
+        if !same {
+            return Err(Rejection::ReceivedBefore);
+        }
+        let news = news_of(&taken.lines, came)?;
+        return Ok(judged(taken.lines.clone(), &news, at).into_iter().collect());
     }
     if lines.iter().all(|line| line.received.is_zero()) {
         return Err(Rejection::NothingReceived);
@@ -329,6 +347,23 @@ fn worth_of(taken: &Taken, lines: &[LineStatus]) -> Vec<LineCredit> {
         ..*credit
     });
     worth.collect()
+}
+
+/// What was not decided before; what was decided stays so.
+fn news_of(known: &[LineStatus], came: &[Received]) -> Result<Vec<Received>, Rejection> {
+    let mut news = Vec::new();
+    for came in came {
+        let line = known.iter().find(|line| line.number == came.line);
+        let (Some(line), Some(disposition)) = (line, came.disposition) else {
+            continue;
+        };
+        if line.inspected().is_zero() {
+            news.push(came.clone());
+        } else if line.of(disposition).is_zero() {
+            return Err(Rejection::InspectedBefore(line.number));
+        }
+    }
+    Ok(news)
 }
 
 fn judged(mut lines: Vec<LineStatus>, came: &[Received], at: Timestamp) -> Option<Event> {

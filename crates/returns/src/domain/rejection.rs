@@ -22,6 +22,9 @@ pub enum Rejection {
     GoodsReceived,
     #[error("other quantities came back before")]
     ReceivedBefore,
+    /// Something else was decided.
+    #[error("what becomes of line {0} was decided before")]
+    InspectedBefore(u32),
     #[error("the return has no line {0}")]
     UnknownLine(u32),
     /// More came back than was asked for.

@@ -57,6 +57,7 @@ pub fn erp(error: &ErpError) -> Status {
         | ErpError::Unknown
         | ErpError::ResyncNeeded { .. }
         | ErpError::Unsupported(_)
+        | ErpError::InDoubt { .. }
         | ErpError::Denied(_)
         | ErpError::Unreadable(_) => {
             warn!("the erp did not do its part: {error}");

@@ -5,4 +5,5 @@ mod chairs;
 mod erp;
 mod life;
 mod rules;
+mod there;
 mod together;

@@ -53,6 +53,10 @@ fn rejected(rejection: &Rejection, number: &str) -> Status {
             "ALREADY_RECEIVED",
             format!("other quantities of return {number} came back before"),
         ),
+        Rejection::InspectedBefore(line) => rejection::precondition(
+            "ALREADY_INSPECTED",
+            format!("what becomes of line {line} of return {number} was decided before"),
+        ),
         Rejection::UnknownLine(line) => {
             rejection::bad_request("lines", format!("return {number} has no line {line}"))
         }
@@ -88,6 +92,7 @@ pub fn of_erp(error: &ErpError, number: &str) -> Status {
         | ErpError::Unknown
         | ErpError::ResyncNeeded { .. }
         | ErpError::Unsupported(_)
+        | ErpError::InDoubt { .. }
         | ErpError::Denied(_)
         | ErpError::Unreadable(_) => {
             warn!(
