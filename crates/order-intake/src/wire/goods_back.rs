@@ -20,7 +20,7 @@ pub struct ReturnTold {
 /// # Errors
 /// The fact cannot be decoded, or a newer binary wrote it.
 pub fn read_return(kind: &str, payload: Bytes) -> Result<ReturnTold, Broken> {
-    use proto::ReturnState::{Accepted, Cancelled, Held, Posted, Received, Refused};
+    use proto::ReturnState::{Accepted, Cancelled, Held, Posted, Refused};
 
     let told = |state, lines| ReturnTold {
         goods: None,
@@ -45,18 +45,11 @@ pub fn read_return(kind: &str, payload: Bytes) -> Result<ReturnTold, Broken> {
         "ReturnHeld" => told(Held, proto::ReturnHeld::decode(payload)?.lines),
         "ReturnErpRefused" => told(Held, proto::ReturnErpRefused::decode(payload)?.lines),
         "ReturnCleared" => told(Accepted, proto::ReturnCleared::decode(payload)?.lines),
-        "ReturnPosted" => {
-            let lines = proto::ReturnPosted::decode(payload)?.lines;
-            // Where the ERP has no receipts the goods are here before it gets the return.
-            let state = if lines.iter().any(has_received) {
-                Received
-            } else {
-                Posted
-            };
-            told(state, lines)
-        }
-        "ReturnReceived" => told(Received, proto::ReturnReceived::decode(payload)?.lines),
-        "ReturnInspected" => told(Received, proto::ReturnInspected::decode(payload)?.lines),
+        "ReturnLost" => here(Accepted, proto::ReturnLost::decode(payload)?.lines),
+        "ReturnPosted" => here(Posted, proto::ReturnPosted::decode(payload)?.lines),
+        "ReturnReceived" => credited(proto::ReturnReceived::decode(payload)?.lines),
+        // What is credited may be looked at later.
+        "ReturnInspected" => credited(proto::ReturnInspected::decode(payload)?.lines),
         "ReturnCredited" => credited(proto::ReturnCredited::decode(payload)?.lines),
         "ReturnRefundAnnounced" => credited(proto::ReturnRefundAnnounced::decode(payload)?.lines),
         "ReturnRefused" => told(Refused, proto::ReturnRefused::decode(payload)?.lines),
@@ -67,6 +60,20 @@ pub fn read_return(kind: &str, payload: Bytes) -> Result<ReturnTold, Broken> {
             )));
         }
     })
+}
+
+/// Where the ERP has no receipts the goods are here before it gets the return.
+fn here(state: proto::ReturnState, lines: Vec<proto::LineStatus>) -> ReturnTold {
+    let state = if lines.iter().any(has_received) {
+        proto::ReturnState::Received
+    } else {
+        state
+    };
+    ReturnTold {
+        goods: None,
+        state,
+        lines,
+    }
 }
 
 fn has_received(line: &proto::LineStatus) -> bool {
@@ -89,5 +96,35 @@ fn credited(lines: Vec<proto::LineStatus>) -> ReturnTold {
         goods: None,
         state,
         lines,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_looked_at_after_it_was_credited_stays_credited() {
+        let told = |state: proto::LineState| {
+            let line = proto::LineStatus {
+                state: state.into(),
+                ..proto::LineStatus::default()
+            };
+            let fact = proto::ReturnInspected {
+                dispositions: vec![],
+                lines: vec![line],
+            };
+            let payload = fact.encode_to_vec().into();
+            let told = read_return("millrace.returns.v1.ReturnInspected", payload);
+            told.unwrap().state
+        };
+        assert_eq!(
+            told(proto::LineState::Credited),
+            proto::ReturnState::Credited
+        );
+        assert_eq!(
+            told(proto::LineState::Inspected),
+            proto::ReturnState::Received
+        );
     }
 }
