@@ -48,6 +48,12 @@ pub enum Look {
         /// The ERP is: the others wait, too.
         away: bool,
     },
+    /// To be repeated, but by nobody before `wait` is over, whatever news comes: the ERP may still act on what was asked of it.
+    NotBefore {
+        /// Shown to people; never personal.
+        why: String,
+        wait: Duration,
+    },
 }
 
 #[derive(Debug, Error)]
@@ -211,6 +217,10 @@ impl Poster {
                     Told::Nothing
                 };
                 (told, settled)
+            }
+            Ok(Look::NotBefore { why, wait }) => {
+                self.say(&claim, &why);
+                (Told::Nothing, self.work.close(&claim, wait, &why).await)
             }
             Err(LookError::Store(error @ StoreError::Corrupt { .. })) => {
                 let why = error.to_string();

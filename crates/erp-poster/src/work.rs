@@ -26,15 +26,15 @@ pub struct Tables {
     pub waits: &'static str,
     /// Those somebody has to look at.
     pub work: &'static str,
-    /// Number of the state in which a document is held.
-    pub held: i64,
+    /// Numbers of the states in which a document waits for what may have come unseen: it is looked at at the start, and now and then.
+    pub held: &'static [i64],
 }
 
 /// The statements about a service's tables.
 #[derive(Debug)]
 pub(crate) struct Statements {
     ask: String,
-    ask_all_held: String,
+    ask_all: String,
     claim: String,
     due_work: String,
     put_off: String,
@@ -45,6 +45,7 @@ pub(crate) struct Statements {
     all_due: String,
     waiting: String,
     unasked: String,
+    asked: String,
     trouble: String,
     no_longer_waits: String,
     waits: String,
@@ -53,6 +54,7 @@ pub(crate) struct Statements {
 
 impl Statements {
     fn of(tables: Tables) -> Self {
+        let held: Vec<String> = tables.held.iter().map(i64::to_string).collect();
         let named = |text: &str| {
             text.replace("{rows}", tables.rows)
                 .replace("{waits}", tables.waits)
@@ -60,17 +62,18 @@ impl Statements {
         };
         Self {
             ask: named(include_str!("sql/ask.sql")),
-            ask_all_held: named(include_str!("sql/ask_all_held.sql")),
+            ask_all: named(include_str!("sql/ask_all.sql")),
             claim: named(include_str!("sql/claim.sql")),
             due_work: named(include_str!("sql/due_work.sql")),
             put_off: named(include_str!("sql/put_off.sql")),
             release: named(include_str!("sql/release.sql")),
-            some_held: named(include_str!("sql/some_held.sql")),
+            some_held: named(include_str!("sql/some_held.sql")).replace("{held}", &held.join(", ")),
             renew: named(include_str!("sql/renew.sql")),
             settle: named(include_str!("sql/settle.sql")),
             all_due: named(include_str!("sql/all_due.sql")),
             waiting: named("SELECT count(*) FROM {work}"),
             unasked: named("DELETE FROM {work} WHERE stream = $1 AND claimed_by = ''"),
+            asked: named("SELECT asked, attempts, trouble FROM {work} WHERE stream = $1"),
             trouble: named("SELECT trouble FROM {work} WHERE stream = $1"),
             no_longer_waits: named("DELETE FROM {waits} WHERE stream = $1"),
             waits: named("INSERT INTO {waits} (subject, stream) VALUES ($1, $2)"),
@@ -86,7 +89,7 @@ pub struct Work {
     /// This process.
     holder: Arc<str>,
     claim: Duration,
-    held: i64,
+    held: &'static [i64],
     pub(crate) sql: Arc<Statements>,
 }
 
@@ -239,6 +242,20 @@ impl Work {
         why: &str,
     ) -> Result<(), StoreError> {
         let due = later(self.clock.now(), pause);
+        self.end(claim, due, 0, why).await
+    }
+
+    /// As [`Work::put_off`], but nobody takes it before, whatever news comes.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn close(&self, claim: &Claim, pause: Duration, why: &str) -> Result<(), StoreError> {
+        let due = later(self.clock.now(), pause);
+        self.end(claim, due, due, why).await
+    }
+
+    /// `closed`: until then it is as good as claimed.
+    async fn end(&self, claim: &Claim, due: i64, closed: i64, why: &str) -> Result<(), StoreError> {
         let mut tx = self.database.begin().await?;
         sqlx::query(AssertSqlSafe(self.sql.put_off.as_str()))
             .bind(&claim.stream)
@@ -246,9 +263,41 @@ impl Work {
             .bind(i64::from(claim.attempts) + 1)
             .bind(due)
             .bind(why)
+            .bind(closed)
             .execute(&mut *tx)
             .await?;
         tx.commit().await
+    }
+
+    /// Takes one document for something else than a look, whether or not it is due. `None`: somebody looks at it, or nobody may.
+    /// To be put off or settled like any other.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn take_one(&self, channel: &str, stream: &str) -> Result<Option<Claim>, StoreError> {
+        let now = self.clock.now();
+        let mut tx = self.database.begin().await?;
+        self.ask(&mut tx, stream, channel, micros(now)).await?;
+        let done = sqlx::query(AssertSqlSafe(self.sql.claim.as_str()))
+            .bind(stream)
+            .bind(micros(now))
+            .bind(&*self.holder)
+            .bind(self.until(now))
+            .execute(&mut *tx)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Ok(None);
+        }
+        let query = sqlx::query_as(AssertSqlSafe(self.sql.asked.as_str()));
+        let (asked, attempts, trouble): (i64, i64, String) =
+            query.bind(stream).fetch_one(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(Some(Claim {
+            stream: stream.to_owned(),
+            attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
+            trouble,
+            asked,
+        }))
     }
 
     /// Somebody has to look at `stream` now.
@@ -268,12 +317,22 @@ impl Work {
     /// # Errors
     /// The database is away.
     pub async fn ask_all_held(&self) -> Result<(), StoreError> {
+        self.ask_all(self.held).await
+    }
+
+    /// Has every document looked at that is in one of the `states`.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn ask_all(&self, states: &[i64]) -> Result<(), StoreError> {
         let mut tx = self.database.begin().await?;
-        sqlx::query(AssertSqlSafe(self.sql.ask_all_held.as_str()))
-            .bind(self.held)
-            .bind(micros(self.clock.now()))
-            .execute(&mut *tx)
-            .await?;
+        for state in states {
+            sqlx::query(AssertSqlSafe(self.sql.ask_all.as_str()))
+                .bind(state)
+                .bind(micros(self.clock.now()))
+                .execute(&mut *tx)
+                .await?;
+        }
         tx.commit().await
     }
 
@@ -285,7 +344,6 @@ impl Work {
     pub async fn ask_some_held(&self, after: &str) -> Result<String, StoreError> {
         let query = sqlx::query_as(AssertSqlSafe(self.sql.some_held.as_str()));
         let some: Vec<(String, String)> = query
-            .bind(self.held)
             .bind(after)
             .bind(SHARE)
             .fetch_all(self.database.pool())

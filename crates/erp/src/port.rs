@@ -44,8 +44,8 @@ pub struct Capabilities {
     /// Goods reserved in a store: transfers to its reservation warehouse with a unique key, their feed, requests to count.
     pub transfer_requests: bool,
     /// Returns become return orders with a unique key, and receipt and inspection are told. Else a return becomes the draft of a
-    /// credit memo, which a person posts; after [`ErpError::Unknown`] the next attempt is told to wait until the ERP has given up on
-    /// the first, and searches then. A draft that people delete is not told: [`Erp::find_return`] no longer finds it.
+    /// credit memo, which a person posts; after [`ErpError::InDoubt`] the next attempt waits until the ERP has given up on the first,
+    /// and searches then. A draft that people delete is not told: [`Erp::find_return`] no longer finds it.
     pub return_orders: bool,
     /// The reasons why goods may come back can be read; else they are settings.
     pub return_reasons: bool,
@@ -134,6 +134,10 @@ pub enum ErpError {
     /// It may have happened: search before repeating, unless the ERP declares an order buffer.
     #[error("the erp did not answer; whether it acted is unknown")]
     Unknown,
+    /// This attempt may have happened, or an earlier one may still, and a repeat could double it: not to be tried again, by anybody,
+    /// before `wait` is over. By then the ERP has given up on it.
+    #[error("the erp may still act on an earlier attempt")]
+    InDoubt { wait: Duration },
     /// The cursor is older than what the ERP remembers, or belongs to another incarnation: read from the start.
     #[error("resync needed: {reason}")]
     ResyncNeeded { reason: String },
@@ -153,7 +157,11 @@ impl ErpError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Away { .. } | Self::Unknown | Self::Denied(_) | Self::Unreadable(_) => true,
+            Self::Away { .. }
+            | Self::Unknown
+            | Self::InDoubt { .. }
+            | Self::Denied(_)
+            | Self::Unreadable(_) => true,
             Self::Refused { .. }
             | Self::Contradiction { .. }
             | Self::ResyncNeeded { .. }

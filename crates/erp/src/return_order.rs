@@ -111,6 +111,8 @@ pub enum ReturnState {
 pub struct ReturnObserved {
     pub key: ReturnKey,
     pub system_id: SystemId,
+    /// What the goods were bought with; `None` where nobody says.
+    pub order_number: Option<OrderNumber>,
     pub state: ReturnState,
     pub lines: Vec<ReturnLineObserved>,
     /// Of the return order; where the ERP has none (see [`crate::Capabilities::return_orders`]), of the credit memo.

@@ -12,8 +12,13 @@
 //!
 //! An ERP without return orders (a standard tenant of Business Central) gets a draft of a credit memo, and only once somebody said
 //! with `ReceiveReturn` that the goods are here: from then on it keeps what it has of its order, also where the ERP refuses it, and is
-//! retried as it is, but neither given up, mended nor refused. Whether it has them is asked at every step; a return that was accepted
-//! under one answer and waits for goods is handed over under another when somebody retries it.
+//! retried as it is, but neither given up, mended nor refused.
+//! Whether it has them is asked at every step; accepted returns are looked at again at the start and now and then, so that none is
+//! forgotten that was accepted under one answer and goes out under another. Such an ERP tells no shipments either: the rule that goods
+//! must have been delivered has to be switched off for its channels (`not-delivered`), else it holds every return.
+//!
+//! What the feed may have left out is asked for: when it begins anew, every return that has not ended is compared with what the ERP
+//! has. What it has lost it gets anew, unless something was received or credited there already: that needs a person.
 //!
 //! Deliberately absent: moving money, labels and carriers, and orders older than topic `webshop-orders` keeps: their returns are held
 //! until somebody refuses them.

@@ -193,6 +193,9 @@ impl Service {
             returns: self.desk.judge.returns.clone(),
             database: ports.database.clone(),
             ids: ports.ids.clone(),
+            log: self.log.clone(),
+            work: self.desk.work.clone(),
+            wake: self.wake.clone(),
             foreign: self.foreign.clone(),
         });
         tasks.spawn(

@@ -157,6 +157,7 @@ fn said_no(error: &ErpError) -> Status {
         }
         ErpError::Away { .. }
         | ErpError::Unknown
+        | ErpError::InDoubt { .. }
         | ErpError::Denied(_)
         | ErpError::Unreadable(_)
         | ErpError::ResyncNeeded { .. } => {

@@ -1,4 +1,4 @@
 SELECT stream, channel FROM {rows}
-WHERE state = $1 AND stream > $2
+WHERE state IN ({held}) AND stream > $1
 ORDER BY stream
-LIMIT $3
+LIMIT $2

@@ -12,7 +12,7 @@ const TABLES: Tables = Tables {
     rows: "papers",
     waits: "paper_waits",
     work: "paper_work",
-    held: 2,
+    held: &[2],
 };
 
 /// Held documents that are asked for at once.
@@ -190,4 +190,23 @@ async fn whoever_waits_for_what_arrived_is_looked_at() {
     tx.commit().await.unwrap();
     work.ask_for_arrived().await.unwrap();
     assert_eq!(streams(&work.take(4).await.unwrap()), ["order/a/2"]);
+}
+
+#[tokio::test]
+async fn what_nobody_may_touch_yet_is_left_alone_whatever_news_comes() {
+    let desk = Desk::new().await;
+    let (work, other) = (desk.process(1), desk.process(2));
+    let paper = ["order/a/1".to_owned()];
+    work.ask_now("a", &paper).await.unwrap();
+    let claim = work.take(1).await.unwrap().remove(0);
+    let minutes = Duration::from_secs(8 * 60);
+    work.close(&claim, minutes, "in doubt").await.unwrap();
+    other.ask_now("a", &paper).await.unwrap();
+    other.all_due().await.unwrap();
+    assert_eq!(other.take(1).await.unwrap(), []);
+    assert_eq!(other.take_one("a", "order/a/1").await.unwrap(), None);
+    desk.clock.advance(SignedDuration::from_mins(8));
+    let again = other.take_one("a", "order/a/1").await.unwrap().unwrap();
+    assert_eq!((again.attempts, &*again.trouble), (1, "in doubt"));
+    assert_eq!(work.take(1).await.unwrap(), [], "it is taken");
 }

@@ -314,12 +314,15 @@ async fn whatever_becomes_of_the_answer_a_credit_memo_is_written_once() {
         let wanted = goods(&format!("T-{nth}"), &customer);
         world.simulator.fault(trouble);
         let error = world.erp.place_return(&wanted).await.unwrap_err();
-        assert!(matches!(error, ErpError::Unknown), "{error}");
+        assert!(
+            matches!(error, ErpError::InDoubt { wait } if wait == LIMIT),
+            "{error}"
+        );
         eventually("it is there", async || {
             match world.erp.place_return(&wanted).await {
                 Ok(_) => true,
-                Err(ErpError::Away { retry_after, .. }) => {
-                    assert!(retry_after.unwrap() <= LIMIT);
+                Err(ErpError::InDoubt { wait }) => {
+                    assert!(wait <= LIMIT);
                     false
                 }
                 Err(error) => panic!("{error}"),
@@ -338,7 +341,7 @@ async fn two_who_hand_over_the_same_return_at_once_write_it_once() {
         loop {
             match world.erp.place_return(&wanted).await {
                 Ok(placed) => return placed.observed,
-                Err(ErpError::Away { .. }) => tokio::task::yield_now().await,
+                Err(ErpError::InDoubt { .. }) => tokio::task::yield_now().await,
                 Err(error) => panic!("{error}"),
             }
         }
@@ -359,7 +362,10 @@ async fn a_duplicate_that_happens_all_the_same_is_shown() {
             .delay(LIMIT / 4),
     );
     let error = world.erp.place_return(&wanted).await.unwrap_err();
-    assert!(matches!(error, ErpError::Unknown), "{error}");
+    assert!(
+        matches!(error, ErpError::InDoubt { wait } if wait == LIMIT),
+        "{error}"
+    );
     // A process that began anew knows nothing of it.
     let restarted = adapter({
         let mut settings = settings(&world.simulator);

@@ -370,6 +370,7 @@ impl Attempt {
             | ErpError::Contradiction { .. }
             | ErpError::ResyncNeeded { .. }
             | ErpError::Unsupported(_)
+            | ErpError::InDoubt { .. }
             | ErpError::Denied(_)
             | ErpError::Unreadable(_) => Duration::ZERO,
         };

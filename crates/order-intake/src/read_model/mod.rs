@@ -21,7 +21,7 @@ pub const TABLES: Tables = Tables {
     rows: "orders",
     waits: "order_waits",
     work: "order_work",
-    held: OrderState::Held as i64,
+    held: &[OrderState::Held as i64],
 };
 
 /// Times stand in rows as microseconds since 1970.

@@ -66,9 +66,11 @@ pub fn read_return(kind: &str, payload: Bytes) -> Result<ReturnTold, Broken> {
             is_strangers: Some(false),
             ..unless_here(Accepted, proto::ReturnCleared::decode(payload)?.lines)
         },
+        "ReturnLost" => unless_here(Accepted, proto::ReturnLost::decode(payload)?.lines),
         "ReturnPosted" => unless_here(Posted, proto::ReturnPosted::decode(payload)?.lines),
-        "ReturnReceived" => told(Received, proto::ReturnReceived::decode(payload)?.lines),
-        "ReturnInspected" => told(Received, proto::ReturnInspected::decode(payload)?.lines),
+        "ReturnReceived" => credited(proto::ReturnReceived::decode(payload)?.lines),
+        // What is credited may be looked at later.
+        "ReturnInspected" => credited(proto::ReturnInspected::decode(payload)?.lines),
         "ReturnCredited" => credited(proto::ReturnCredited::decode(payload)?.lines),
         "ReturnRefundAnnounced" => credited(proto::ReturnRefundAnnounced::decode(payload)?.lines),
         "ReturnRefused" => told(Refused, proto::ReturnRefused::decode(payload)?.lines),
@@ -134,5 +136,30 @@ mod tests {
         };
         assert_eq!(cleared(0), proto::ReturnState::Accepted);
         assert_eq!(cleared(1), proto::ReturnState::Received);
+    }
+
+    #[test]
+    fn what_is_looked_at_after_it_was_credited_stays_credited() {
+        let told = |state: proto::LineState| {
+            let line = proto::LineStatus {
+                state: state.into(),
+                ..proto::LineStatus::default()
+            };
+            let fact = proto::ReturnInspected {
+                dispositions: vec![],
+                lines: vec![line],
+            };
+            let payload = fact.encode_to_vec().into();
+            let told = read_return("millrace.returns.v1.ReturnInspected", payload);
+            told.unwrap().state
+        };
+        assert_eq!(
+            told(proto::LineState::Credited),
+            proto::ReturnState::Credited
+        );
+        assert_eq!(
+            told(proto::LineState::Inspected),
+            proto::ReturnState::Received
+        );
     }
 }

@@ -56,6 +56,8 @@ pub struct Verdict {
     /// What the lines are worth; empty where there are reasons.
     pub credits: Vec<LineCredit>,
     pub freight: Option<Freight>,
+    /// Where the goods are expected; `None`: where they came from.
+    pub location: Option<LocationCode>,
 }
 
 /// Asks every rule. `taken_at`: since then the return period counts no more, however long the return is held.
@@ -110,12 +112,14 @@ pub fn check(goods: &Return, rules: &Rules, known: &Known, taken_at: Timestamp) 
             lines,
             credits: Vec::new(),
             freight: None,
+            location: None,
         };
     }
     Verdict {
         reasons,
         lines,
         freight: freight(goods, sold, &returnable, rules),
+        location: rules.location.clone(),
         credits,
     }
 }
@@ -134,6 +138,7 @@ fn without_order(why: HoldReason, goods: &Return, rules: &Rules, known: &Known) 
         lines: line::untouched(goods, None),
         credits: Vec::new(),
         freight: None,
+        location: None,
     }
 }
 

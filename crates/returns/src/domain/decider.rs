@@ -45,6 +45,8 @@ pub enum Command {
     },
     /// The ERP has it like this.
     Observed(Seen),
+    /// The ERP was asked for it, and does not have it.
+    Gone,
     /// The ERP said no.
     ErpRefused {
         reason: HoldReason,
@@ -64,8 +66,8 @@ pub struct Submitted {
 /// What the ERP has to do with a return that is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GivenUp {
-    /// It gets returns only when the goods are here.
-    NotYetInErp,
+    /// It does not have the return, and nobody hands it over at this moment.
+    NotInErp,
     /// It gave up its return order.
     InErp,
     /// Nobody asked it.
@@ -103,6 +105,7 @@ impl Decider for ShopReturn {
                 | Command::Cancel { .. }
                 | Command::Receive { .. }
                 | Command::Observed(_)
+                | Command::Gone
                 | Command::ErpRefused { .. } => Err(Rejection::Unknown),
             };
         };
@@ -125,6 +128,7 @@ impl Decider for ShopReturn {
             Command::Cancel { note, given_up } => cancel(taken, note, given_up),
             Command::Receive { lines, at } => receive(taken, &lines, at),
             Command::Observed(seen) => Ok(observed::observed(taken, &seen)),
+            Command::Gone => Ok(gone(taken)),
             Command::ErpRefused { reason } => Ok(erp_refused(taken, reason)),
         }
     }
@@ -158,6 +162,7 @@ fn held_or_cleared(verdict: Verdict) -> Event {
         lines,
         credits,
         freight,
+        location,
     } = verdict;
     if !reasons.is_empty() {
         return Event::Held { reasons, lines };
@@ -165,6 +170,7 @@ fn held_or_cleared(verdict: Verdict) -> Event {
     Event::Cleared {
         credits,
         freight,
+        location,
         lines,
     }
 }
@@ -192,6 +198,7 @@ fn retry(taken: &Taken, verdict: Verdict) -> Vec<Event> {
         return vec![Event::Cleared {
             credits: taken.credits.clone(),
             freight: taken.freight,
+            location: taken.location.clone(),
             lines: taken.lines.clone(),
         }];
     }
@@ -251,7 +258,7 @@ fn cancel(taken: &Taken, note: String, given_up: GivenUp) -> Result<Vec<Event>, 
             return Err(Rejection::GoodsReceived);
         }
         Phase::Held => {}
-        Phase::Cleared if given_up == GivenUp::NotYetInErp => {}
+        Phase::Cleared if given_up == GivenUp::NotInErp => {}
         Phase::Cleared | Phase::Posted if given_up == GivenUp::InErp => {}
         Phase::Cleared | Phase::Posted => return Err(Rejection::OnItsWay),
     }
@@ -260,6 +267,18 @@ fn cancel(taken: &Taken, note: String, given_up: GivenUp) -> Result<Vec<Event>, 
         note,
         lines: line::given_up(&taken.lines),
     }])
+}
+
+/// It is handed over anew, unless something of it was done there: that cannot be done again from here.
+fn gone(taken: &Taken) -> Vec<Event> {
+    match taken.phase {
+        Phase::Posted if !taken.has_begun_there() => vec![Event::Lost {
+            lines: taken.lines.clone(),
+        }],
+        Phase::Held | Phase::Cleared | Phase::Posted | Phase::Refused | Phase::Cancelled(_) => {
+            vec![]
+        }
+    }
 }
 
 /// The ERP refused it: what it has of its order is given back, unless the goods are here, and a retry asks the rules anew.

@@ -1,6 +1,6 @@
 //! What happened to a return. Every event carries the lines as they are after it.
 
-use millrace_values::{Quantity, Timestamp};
+use millrace_values::{LocationCode, Quantity, Timestamp};
 
 use super::credit::{Credit, Freight, LineCredit, Refunds};
 use super::goods::Return;
@@ -32,6 +32,8 @@ pub enum Event {
     Cleared {
         credits: Vec<LineCredit>,
         freight: Option<Freight>,
+        /// Where the goods are expected; `None`: where they came from.
+        location: Option<LocationCode>,
         lines: Vec<LineStatus>,
     },
     /// It is a document of the ERP.
@@ -40,6 +42,8 @@ pub enum Event {
         at: Timestamp,
         lines: Vec<LineStatus>,
     },
+    /// The ERP does not have it any more: it gets it anew.
+    Lost { lines: Vec<LineStatus> },
     /// The ERP said no.
     ErpRefused {
         reason: HoldReason,
@@ -93,6 +97,7 @@ impl Event {
             | Self::Mended { lines, .. }
             | Self::Cleared { lines, .. }
             | Self::Posted { lines, .. }
+            | Self::Lost { lines }
             | Self::ErpRefused { lines, .. }
             | Self::Received { lines, .. }
             | Self::Inspected { lines, .. }

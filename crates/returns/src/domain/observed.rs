@@ -56,8 +56,9 @@ pub(super) fn observed(taken: &Taken, seen: &Seen) -> Vec<Event> {
             lines: lines.clone(),
         });
     }
+    let is_double = taken.is_doubled_by(&seen.document);
     if seen.cancelled {
-        if !taken.has_received() {
+        if !is_double && !taken.has_received() {
             events.push(Event::Cancelled {
                 reason: CancelReason::InErp,
                 note: String::new(),
@@ -126,10 +127,13 @@ fn credited(taken: &Taken, seen: &Seen, lines: &mut [LineStatus]) -> Vec<Event> 
     let Some(now) = seen.credited.or_else(|| expected(taken, lines)) else {
         return vec![];
     };
+    // A second document of the return credits all of its own amount.
+    let is_double = taken.is_doubled_by(&seen.document);
     let before = taken
         .credited
-        .filter(|before| before.gross.currency() == now.gross.currency());
+        .filter(|before| !is_double && before.gross.currency() == now.gross.currency());
     let amount = before.map_or(now, |before| now.less(before));
+    let credits_again = is_double && moved.is_empty();
     let credited = Event::Credited {
         credit_memos,
         credited: moved,
@@ -138,7 +142,9 @@ fn credited(taken: &Taken, seen: &Seen, lines: &mut [LineStatus]) -> Vec<Event> 
         lines: lines.to_vec(),
     };
     let refunds = announced_next(&taken.credits, lines, now, &taken.refunds);
-    let announced = (!refunds.is_empty()).then(|| Event::RefundAnnounced {
+    // What is credited a second time is to be taken back there, not paid.
+    let is_due = !credits_again && !refunds.is_empty();
+    let announced = is_due.then(|| Event::RefundAnnounced {
         refunds,
         lines: lines.to_vec(),
     });

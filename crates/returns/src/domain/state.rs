@@ -1,6 +1,6 @@
 //! A return as its events leave it.
 
-use millrace_values::{SystemId, Timestamp};
+use millrace_values::{LocationCode, SystemId, Timestamp};
 
 use super::credit::{Credit, Freight, LineCredit, Refunds};
 use super::event::{CancelReason, Event};
@@ -30,6 +30,8 @@ pub struct Taken {
     /// What the lines are worth; empty while it is held and the goods are not here.
     pub credits: Vec<LineCredit>,
     pub freight: Option<Freight>,
+    /// Where the goods are expected; `None`: where they came from.
+    pub location: Option<LocationCode>,
     pub document: Option<Document>,
     pub receipts: Vec<String>,
     pub credit_memos: Vec<String>,
@@ -73,6 +75,25 @@ impl Taken {
     #[must_use]
     pub fn has_received(&self) -> bool {
         self.lines.iter().any(|line| line.received.is_positive())
+    }
+
+    /// The ERP has no receipts, and has it as a draft that a person posts.
+    #[must_use]
+    pub fn is_draft(&self) -> bool {
+        self.phase == Phase::Posted && self.has_received() && self.receipts.is_empty()
+    }
+
+    /// It is a document of the ERP already, and not this one.
+    #[must_use]
+    pub fn is_doubled_by(&self, document: &Document) -> bool {
+        let known = self.document.as_ref();
+        known.is_some_and(|known| known.system_id != document.system_id)
+    }
+
+    /// The ERP has a receipt or a credit memo of it: its part has begun there, and cannot begin anew.
+    #[must_use]
+    pub fn has_begun_there(&self) -> bool {
+        !self.receipts.is_empty() || !self.credit_memos.is_empty()
     }
 
     /// Everything is credited that is taken back.
@@ -125,6 +146,7 @@ pub(super) fn evolve(state: State, event: &Event) -> State {
             lines: lines.clone(),
             credits: Vec::new(),
             freight: None,
+            location: None,
             document: None,
             receipts: Vec::new(),
             credit_memos: Vec::new(),
@@ -149,17 +171,25 @@ pub(super) fn evolve(state: State, event: &Event) -> State {
             taken.mends += 1;
         }
         Event::Cleared {
-            credits, freight, ..
+            credits,
+            freight,
+            location,
+            ..
         } => {
             taken.phase = Phase::Cleared;
             taken.clearances += 1;
             taken.reasons.clear();
             taken.credits.clone_from(credits);
             taken.freight = *freight;
+            taken.location.clone_from(location);
         }
         Event::Posted { document, .. } => {
             taken.phase = Phase::Posted;
             taken.document = Some(document.clone());
+        }
+        Event::Lost { .. } => {
+            taken.phase = Phase::Cleared;
+            taken.document = None;
         }
         Event::Received {
             receipts, credits, ..

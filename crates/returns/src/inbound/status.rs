@@ -1,39 +1,66 @@
 //! What became of our returns in the ERP. Read by one process at a time (`erp-reader`); read again, it changes nothing.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
-use millrace_erp::return_order::ReturnObserved;
+use millrace_contract::returns::v1 as proto;
+use millrace_erp::return_order::{ReturnObserved, ReturnState};
 use millrace_erp::{Flow, Observed, Page};
+use millrace_erp_poster::Work;
 use millrace_erp_reader::{Sink, SinkError};
-use millrace_event_store::{Database, LeaseEpoch};
+use millrace_event_store::{Database, EventLog, LeaseEpoch, StoreError, projected_up_to};
 use millrace_operations::unreadable;
 use millrace_service_kit::Ids;
 use millrace_service_kit::metrics::Counter;
 use millrace_service_kit::trace::TraceContext;
 use millrace_values::{ErpCode, SystemId};
-use tracing::{Instrument, debug};
+use tokio::sync::Notify;
+use tracing::{Instrument, debug, error, warn};
 
-use crate::domain::{self, Command};
+use crate::domain::{self, CancelReason, Command, Phase, Taken};
+use crate::read_model::NAME;
 use crate::returns::{Actor, ReturnError, Returns};
 use crate::wire;
 
 /// Returns brought up to date at once.
 const AT_ONCE: usize = 16;
 const TRIES: usize = 8;
+/// How long the rows may lag behind the log.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// States of returns that the ERP has, or will get.
+const UNFINISHED: [i64; 3] = [
+    proto::ReturnState::Accepted as i64,
+    proto::ReturnState::Posted as i64,
+    proto::ReturnState::Received as i64,
+];
 
 pub struct Status {
     pub erp: ErpCode,
     pub returns: Returns,
     pub database: Database,
     pub ids: Ids,
+    pub log: Arc<dyn EventLog>,
+    pub work: Work,
+    /// Returns may have work now.
+    pub wake: Arc<Notify>,
     /// Return orders nobody here asked for.
     pub foreign: Counter,
 }
 
 #[async_trait]
 impl Sink for Status {
+    /// Where the feed begins anew something may be missing from it, or the ERP may have been restored: it is asked for everything that
+    /// has not ended.
+    async fn begin_full_read(&self, _: &LeaseEpoch) -> Result<(), SinkError> {
+        self.rows_are_here().await?;
+        self.work.ask_all(&UNFINISHED).await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
     async fn take(&self, page: &Page, lease: &LeaseEpoch) -> Result<(), SinkError> {
         let mut by_return: BTreeMap<String, Vec<ReturnObserved>> = BTreeMap::new();
         for observed in &page.observations {
@@ -100,7 +127,15 @@ impl Status {
         actor: &Actor,
     ) -> Result<(), SinkError> {
         for _ in 0..TRIES {
-            let loaded = self.returns.load(stream).await?;
+            let loaded = match self.returns.load(stream).await {
+                // The others do not wait for it.
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    let cause = &error as &dyn std::error::Error;
+                    error!(stream, error = cause, "a return cannot be read");
+                    return Ok(());
+                }
+                loaded => loaded?,
+            };
             let Some(loaded) = loaded.filter(|loaded| loaded.taken.goods.erp == self.erp) else {
                 self.foreign.inc();
                 debug!(
@@ -109,9 +144,15 @@ impl Status {
                 );
                 return Ok(());
             };
-            let command = Command::Observed(wire::seen(observed.clone()));
+            let seen = wire::seen(observed.clone());
+            if loaded.taken.is_doubled_by(&seen.document) {
+                let number = &loaded.taken.goods.number;
+                let document = &seen.document.number;
+                warn!(return.number = %number, document, "the erp has return {number} twice, also as {document}: one is to be taken back there");
+            }
+            let command = Command::Observed(seen);
             match self.returns.carry_out(loaded, None, command, actor).await {
-                Ok(_) => return Ok(()),
+                Ok(taken) => return self.take_back(stream, &taken, observed).await,
                 Err(ReturnError::Conflict) => {}
                 Err(ReturnError::Superseded) => return Err(SinkError::Superseded),
                 Err(ReturnError::Store(error)) => return Err(error.into()),
@@ -119,5 +160,33 @@ impl Status {
             }
         }
         Err(SinkError::Failed(ReturnError::Conflict.into()))
+    }
+
+    /// Made there by an attempt that nobody waited for, after it had ended here.
+    async fn take_back(
+        &self,
+        stream: &str,
+        taken: &Taken,
+        observed: &ReturnObserved,
+    ) -> Result<(), SinkError> {
+        let has_ended = taken.phase == Phase::Cancelled(CancelReason::ByShop);
+        if !has_ended || observed.state != ReturnState::Open {
+            return Ok(());
+        }
+        // Rows that lag would take the wish back.
+        self.rows_are_here().await?;
+        let channel = taken.goods.channel.as_str();
+        self.work.ask_now(channel, &[stream.to_owned()]).await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    async fn rows_are_here(&self) -> Result<(), SinkError> {
+        let head = self.log.head().await?;
+        if projected_up_to(&self.database, NAME, head, PATIENCE).await? {
+            Ok(())
+        } else {
+            Err(SinkError::Behind)
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use millrace_contract::returns::v1::Remarks;
-use millrace_erp::return_order::{ReturnKey, ReturnObserved};
+use millrace_erp::return_order::{NewReturn, ReturnKey, ReturnObserved};
 use millrace_erp::{Erp, ErpError};
 use millrace_erp_poster::Look;
 use millrace_event_store::{SealError, Sealer, StoreError};
@@ -16,6 +16,7 @@ use thiserror::Error;
 use tracing::info;
 
 use super::content::new_return;
+use super::there;
 use crate::domain::{Command, HoldKind, HoldReason, Phase, Taken};
 use crate::judge::Judge;
 use crate::returns::{Actor, Loaded, ReturnError};
@@ -24,7 +25,7 @@ use crate::wire;
 const TRIES: usize = 8;
 
 #[derive(Debug, Error)]
-enum LookError {
+pub(super) enum LookError {
     #[error(transparent)]
     Return(ReturnError),
     #[error(transparent)]
@@ -88,9 +89,15 @@ impl millrace_erp_poster::Attempt for Attempt {
 impl Attempt {
     async fn once(&self, stream: &str) -> Result<Look, LookError> {
         let Some(loaded) = self.judge.returns.load(stream).await? else {
-            return Ok(Look::Done { asked: false });
+            return Ok(NOTHING);
         };
         let goods = &loaded.taken.goods;
+        match loaded.taken.phase {
+            Phase::Held | Phase::Cleared => {}
+            Phase::Posted | Phase::Refused | Phase::Cancelled(_) => {
+                return self.follow(loaded).await;
+            }
+        }
         if self.channels.find(&goods.channel).is_none() {
             let channel = &goods.channel;
             return Ok(later(format!("channel {channel} is not in the settings")));
@@ -101,7 +108,7 @@ impl Attempt {
         match loaded.taken.phase {
             Phase::Held => self.check(loaded).await,
             Phase::Cleared => self.hand_over(loaded).await,
-            Phase::Posted | Phase::Refused | Phase::Cancelled(_) => Ok(Look::Done { asked: false }),
+            Phase::Posted | Phase::Refused | Phase::Cancelled(_) => Ok(NOTHING),
         }
     }
 
@@ -125,7 +132,7 @@ impl Attempt {
         };
         if !has_return_orders && !loaded.taken.has_received() {
             // The ERP has no room for goods that are expected: it gets the return when somebody says that they are here.
-            return Ok(Look::Done { asked: false });
+            return Ok(NOTHING);
         }
         let goods = &loaded.taken.goods;
         let Some(sold) = self.judge.knowledge.sold(goods).await? else {
@@ -149,21 +156,34 @@ impl Attempt {
                 return Ok(later(format!("its remarks cannot be opened: {error}")));
             }
         };
-        let location = self.judge.rules.of(&goods.channel).location.as_ref();
         let said = remarks.clone();
-        let Some(new) = new_return(&loaded.taken, &sold, customer, said, location) else {
+        let Some(new) = new_return(&loaded.taken, &sold, customer, said) else {
             return Ok(later(format!("order {} has lost a line", goods.order)));
         };
         let placed = tokio::time::timeout(self.limit, self.erp.place_return(&new)).await;
-        match placed.unwrap_or(Err(ErpError::Unknown)) {
+        // What became of an attempt that has not ended is as unknown as a lost answer.
+        let unended = if has_return_orders {
+            ErpError::Unknown
+        } else {
+            ErpError::InDoubt { wait: self.limit }
+        };
+        match placed.unwrap_or(Err(unended)) {
             Ok(placed) => self.posted(loaded, placed.observed).await,
             Err(ErpError::Refused { code, message }) => {
                 let reason = wire::reason_of_refusal(&code, &message, remarks.as_ref());
                 self.refused(loaded, reason).await
             }
-            Err(ErpError::Contradiction { .. }) => {
-                self.refused(loaded, other_content(&new.key)).await
-            }
+            Err(ErpError::Contradiction { .. }) => self.contradicted(loaded, &new).await,
+            Err(error) => Ok(self.not_now(&error)),
+        }
+    }
+
+    /// What an attempt sent whose answer was lost may differ from what goes out now: an order's item or a customer has another number
+    /// by now, a person was erased. Then the return is there.
+    async fn contradicted(&self, loaded: Loaded, new: &NewReturn) -> Result<Look, LookError> {
+        match self.erp.find_return(&new.key).await {
+            Ok(Some(there)) if there::is_the_same(&there, new) => self.posted(loaded, there).await,
+            Ok(_) => self.refused(loaded, other_content(&new.key)).await,
             Err(error) => Ok(self.not_now(&error)),
         }
     }
@@ -198,7 +218,11 @@ impl Attempt {
     }
 
     /// What the ERP said is not asked again because the return, or another of its order, changed meanwhile.
-    async fn write_down(&self, mut loaded: Loaded, command: Command) -> Result<Taken, LookError> {
+    pub(super) async fn write_down(
+        &self,
+        mut loaded: Loaded,
+        command: Command,
+    ) -> Result<Taken, LookError> {
         let returns = &self.judge.returns;
         let stream = loaded.stream.clone();
         for _ in 0..TRIES {
@@ -215,8 +239,15 @@ impl Attempt {
         Err(ReturnError::Conflict.into())
     }
 
-    fn not_now(&self, error: &ErpError) -> Look {
+    pub(super) fn not_now(&self, error: &ErpError) -> Look {
         let at_least = match error {
+            ErpError::InDoubt { wait } => {
+                self.figures.unknown.inc();
+                return Look::NotBefore {
+                    why: error.to_string(),
+                    wait: *wait,
+                };
+            }
             ErpError::Away { retry_after, .. } => {
                 self.figures.away.inc();
                 retry_after.unwrap_or_default()
@@ -240,6 +271,9 @@ impl Attempt {
         }
     }
 }
+
+/// Nothing is left to do, and nobody was asked.
+pub(super) const NOTHING: Look = Look::Done { asked: false };
 
 fn later(why: String) -> Look {
     Look::Later {

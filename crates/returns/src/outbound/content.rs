@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use millrace_contract::returns::v1::{LineRemarks, Remarks};
 use millrace_erp::document::NewFreight;
-use millrace_erp::return_order::{NewReturn, NewReturnLine, ReturnKey};
+use millrace_erp::return_order::{NewReturn, NewReturnLine};
 use millrace_values::{Amount, CustomerNumber, LocationCode};
 
 use crate::domain::credit::total;
@@ -18,7 +18,6 @@ pub fn new_return(
     sold: &Sold,
     customer: CustomerNumber,
     remarks: Option<Remarks>,
-    location: Option<&LocationCode>,
 ) -> Option<NewReturn> {
     let goods = &taken.goods;
     let remarks = remarks.unwrap_or_default().lines;
@@ -38,14 +37,11 @@ pub fn new_return(
             status,
             credit: credit.amount,
         };
-        lines.push(new_line(of_line, sold, said, location)?);
+        lines.push(new_line(of_line, sold, said, taken.location.as_ref())?);
     }
     let all = total(sold.currency, &taken.credits, taken.freight.as_ref());
     Some(NewReturn {
-        key: ReturnKey {
-            channel: goods.channel.clone(),
-            number: goods.number.clone(),
-        },
+        key: wire::key(goods),
         revision: taken.revision(),
         order_number: goods.order.clone(),
         customer,

@@ -2,5 +2,6 @@
 
 mod attempt;
 mod content;
+mod there;
 
 pub use attempt::{Attempt, Figures};

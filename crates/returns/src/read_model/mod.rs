@@ -17,5 +17,6 @@ pub const TABLES: Tables = Tables {
     rows: "returns",
     waits: "return_waits",
     work: "return_work",
-    held: ReturnState::Held as i64,
+    // An accepted one may wait for goods, and for an ERP that has return orders again.
+    held: &[ReturnState::Held as i64, ReturnState::Accepted as i64],
 };

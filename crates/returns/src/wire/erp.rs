@@ -1,12 +1,21 @@
 //! What the ERP says of returns.
 
 use millrace_contract::returns::v1::Remarks;
-use millrace_erp::return_order::{Refund, ReturnObserved, ReturnState};
+use millrace_erp::return_order::{Refund, ReturnKey, ReturnObserved, ReturnState};
 
 use crate::domain::credit::main_way;
 use crate::domain::{
-    Credit, Document, HoldKind, HoldReason, LineCredit, LineSeen, RefundWay, Seen,
+    Credit, Document, HoldKind, HoldReason, LineCredit, LineSeen, RefundWay, Return, Seen,
 };
+
+/// What it is known by there.
+#[must_use]
+pub fn key(goods: &Return) -> ReturnKey {
+    ReturnKey {
+        channel: goods.channel.clone(),
+        number: goods.number.clone(),
+    }
+}
 
 /// The return as the rules look at it.
 #[must_use]

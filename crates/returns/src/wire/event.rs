@@ -5,11 +5,11 @@ use std::fmt::Display;
 use bytes::Bytes;
 use millrace_contract::returns::v1 as proto;
 use millrace_event_store::{NewEvent, Recorded};
-use millrace_values::{ErpCode, SystemId, Timestamp};
+use millrace_values::{ErpCode, LocationCode, SystemId, Timestamp};
 use prost::Message;
 use thiserror::Error;
 
-use super::goods::{read_return, write_return};
+use super::goods::{optional, read_return, write_return};
 use super::status::{
     read_credit, read_credits, read_dispositions, read_freight, read_lines, read_quantities,
     read_reason, read_refunds, write_credit, write_credits, write_dispositions, write_freight,
@@ -69,13 +69,17 @@ pub fn write(event: &Event) -> (String, Bytes) {
             },
         ),
         Event::Cleared {
-            credits, freight, ..
+            credits,
+            freight,
+            location,
+            ..
         } => packed(
             "ReturnCleared",
             &proto::ReturnCleared {
                 credits: write_credits(credits),
                 freight: freight.as_ref().map(write_freight),
                 lines,
+                location_code: optional(location.as_ref()),
             },
         ),
         Event::Posted { document, .. } => packed(
@@ -85,6 +89,7 @@ pub fn write(event: &Event) -> (String, Bytes) {
                 lines,
             },
         ),
+        Event::Lost { .. } => packed("ReturnLost", &proto::ReturnLost { lines }),
         Event::ErpRefused { reason, .. } => packed(
             "ReturnErpRefused",
             &proto::ReturnErpRefused {
@@ -168,6 +173,7 @@ pub fn occurred_at(event: &Event) -> Option<jiff::Timestamp> {
         Event::Held { .. }
         | Event::Mended { .. }
         | Event::Cleared { .. }
+        | Event::Lost { .. }
         | Event::ErpRefused { .. }
         | Event::RefundAnnounced { .. }
         | Event::Refused { .. }
@@ -220,6 +226,8 @@ pub fn read(recorded: &Recorded) -> Result<Event, Broken> {
             Event::Cleared {
                 credits: read_credits(message.credits)?,
                 freight: message.freight.map(read_freight).transpose()?,
+                location: LocationCode::parse_optional(&message.location_code)
+                    .map_err(Broken::of)?,
                 lines: read_lines(message.lines)?,
             }
         }
@@ -228,6 +236,12 @@ pub fn read(recorded: &Recorded) -> Result<Event, Broken> {
             Event::Posted {
                 document: read_document(message.document)?,
                 at,
+                lines: read_lines(message.lines)?,
+            }
+        }
+        "ReturnLost" => {
+            let message = proto::ReturnLost::decode(payload)?;
+            Event::Lost {
                 lines: read_lines(message.lines)?,
             }
         }

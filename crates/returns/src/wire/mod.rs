@@ -11,7 +11,7 @@ mod returnable;
 mod status;
 mod view;
 
-pub use erp::{document_way, reason_of_refusal, seen};
+pub use erp::{document_way, key, reason_of_refusal, seen};
 pub use event::{Broken, occurred_at, read, write};
 pub use goods::{MOST_LINES, content_hash, read_return};
 pub use original::{apply, of_gift, sold};

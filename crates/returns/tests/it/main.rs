@@ -7,6 +7,7 @@ mod faults;
 mod held;
 mod instance;
 mod life;
+mod lost;
 mod operators;
 mod people;
 mod sale;

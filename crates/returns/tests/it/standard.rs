@@ -10,7 +10,7 @@ use crate::instance::{Instance, config, kinds};
 use crate::sale::{goods, money, order, pieces};
 use crate::world::{World, knows, migrated};
 
-async fn instance(world: &World) -> Instance {
+pub async fn instance(world: &World) -> Instance {
     let reasons =
         "reasons = [{ code = 'DEFECT', description = 'Broken', translations = { de = 'Kaputt' } }]";
     let of_settings: Config = toml::from_str(reasons).unwrap();
@@ -32,7 +32,7 @@ fn came(count: i64, disposition: Disposition) -> Vec<proto::ReceivedLine> {
     }]
 }
 
-async fn delivered(world: &World, customer: &str) {
+pub async fn delivered(world: &World, customer: &str) {
     world.tell_sold("S-1", order("S-1", customer, 3)).await;
     world.ship("S-1", 3).await;
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use millrace_values::{
-    Amount, Currency, LanguageTag, Quantity, ReturnNumber, ReturnReasonCode, UnitCode,
+    Amount, Currency, LanguageTag, OrderNumber, Quantity, ReturnNumber, ReturnReasonCode, UnitCode,
 };
 
 use super::mapping::{self, Misfit, misfit};
@@ -56,6 +56,7 @@ pub(super) fn returned(row: &ReturnRow) -> Result<ReturnObserved, Misfit> {
             number: ReturnNumber::parse(&row.return_number).map_err(misfit)?,
         },
         system_id: mapping::id(row.system_id)?,
+        order_number: OrderNumber::parse_optional(&row.order_number).map_err(misfit)?,
         state,
         lines: row.lines.iter().map(line).collect::<Result<_, _>>()?,
         document_number: row.return_order_number.clone(),

@@ -72,6 +72,8 @@ pub(crate) struct ReturnRow {
     pub system_id: Uuid,
     pub channel_code: String,
     pub return_number: String,
+    #[serde(default)]
+    pub order_number: String,
     pub currency_code: String,
     pub state: String,
     pub error_code: String,
@@ -128,6 +130,7 @@ impl From<ReturnEntry> for ReturnRow {
             system_id: entry.return_id,
             channel_code: entry.channel_code,
             return_number: entry.return_number,
+            order_number: String::new(),
             currency_code: entry.currency_code,
             state: entry.state,
             error_code: String::new(),

@@ -2,6 +2,7 @@
 //! place once, so repeating one is always safe.
 
 use serde_json::value::RawValue;
+use tracing::warn;
 
 use super::orders::ALREADY_THERE;
 use super::return_rows::{ReturnEntry, ReturnReasonRow, ReturnRow};
@@ -41,15 +42,19 @@ impl CompanionLevel<'_> {
         let url = Query::new()
             .expand("translations")
             .on(self.url("returnReasons"));
-        let unreadable = |reason: &str| ErpError::Unreadable(format!("a return reason: {reason}"));
         let raws = self.reader(Priority::Order).all(url).await?;
-        raws.iter()
-            .map(|raw| {
-                let row: ReturnReasonRow = serde_json::from_str(raw.get())
-                    .map_err(|_| unreadable("it has another shape"))?;
-                return_mapping::reason(row).map_err(|reason| unreadable(&reason))
-            })
-            .collect()
+        let read = |raw: &RawValue| {
+            let row: ReturnReasonRow =
+                serde_json::from_str(raw.get()).map_err(|_| "it has another shape".to_owned())?;
+            return_mapping::reason(row)
+        };
+        // One that cannot be read is no reason to lack the others.
+        let readable = raws.iter().filter_map(|raw| {
+            read(raw)
+                .inspect_err(|reason| warn!(reason, "a return reason of the erp cannot be read"))
+                .ok()
+        });
+        Ok(readable.collect())
     }
 
     pub async fn place_return(&self, goods: &NewReturn) -> Result<PlacedReturn, ErpError> {

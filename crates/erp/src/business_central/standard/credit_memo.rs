@@ -223,6 +223,7 @@ pub(super) fn observed(row: &CreditMemoRow, key: ReturnKey) -> Result<ReturnObse
     Ok(ReturnObserved {
         key,
         system_id: mapping::id(row.id)?,
+        order_number: None,
         state,
         lines: lines(row, is_credited)?,
         document_number: row.number.clone(),

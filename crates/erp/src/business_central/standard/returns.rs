@@ -2,12 +2,13 @@
 //! because it pays money out. Microsoft's page takes no key of ours, so a return is searched before it is written, and nothing
 //! is written while a write of unknown outcome may still happen. A duplicate that comes of it all the same is shown.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use millrace_values::SystemId;
+use millrace_values::{ReturnReasonCode, SystemId};
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use tracing::warn;
 use url::Url;
 use uuid::Uuid;
 
@@ -30,17 +31,18 @@ impl StandardLevel<'_> {
     pub async fn return_reasons(&self) -> Result<Vec<ReturnReasonObserved>, ErpError> {
         let url = discovery::return_reasons(self.http, self.company);
         let rows: Vec<ReasonRow> = self.rows_of(url).await?;
-        rows.into_iter()
-            .map(|row| {
-                let code = millrace_values::ReturnReasonCode::parse(&row.reason_code)
-                    .map_err(|error| ErpError::Unreadable(format!("a return reason: {error}")))?;
-                Ok(ReturnReasonObserved {
-                    code,
-                    description: row.reason_description,
-                    translations: std::collections::BTreeMap::new(),
-                })
+        // One that cannot be read is no reason to lack the others.
+        let readable = rows.into_iter().filter_map(|row| {
+            let code = ReturnReasonCode::parse(&row.reason_code)
+                .inspect_err(|error| warn!(%error, "a return reason of the erp cannot be read"))
+                .ok()?;
+            Some(ReturnReasonObserved {
+                code,
+                description: row.reason_description,
+                translations: BTreeMap::new(),
             })
-            .collect()
+        });
+        Ok(readable.collect())
     }
 
     pub async fn place_return(&self, goods: &NewReturn) -> Result<PlacedReturn, ErpError> {
@@ -49,15 +51,16 @@ impl StandardLevel<'_> {
         let attempt = self
             .doubts
             .begin(&key, self.operation_limit)
-            .map_err(|remaining| ErpError::Away {
-                reason: "whether an earlier attempt still succeeds is unknown".into(),
-                retry_after: Some(remaining),
-            })?;
-        let outcome = self.place_once(goods).await;
-        if !matches!(outcome, Err(ErpError::Unknown)) {
-            attempt.ended();
+            .map_err(|wait| ErpError::InDoubt { wait })?;
+        match self.place_once(goods).await {
+            Err(ErpError::Unknown) => Err(ErpError::InDoubt {
+                wait: self.operation_limit,
+            }),
+            outcome => {
+                attempt.ended();
+                outcome
+            }
         }
-        outcome
     }
 
     async fn place_once(&self, goods: &NewReturn) -> Result<PlacedReturn, ErpError> {

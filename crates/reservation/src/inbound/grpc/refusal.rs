@@ -60,7 +60,10 @@ pub fn erp(error: &ErpError) -> Status {
                 "the erp does not let us in; an operator has to mend it",
             )
         }
-        ErpError::Away { .. } | ErpError::Unknown | ErpError::ResyncNeeded { .. } => {
+        ErpError::Away { .. }
+        | ErpError::Unknown
+        | ErpError::InDoubt { .. }
+        | ErpError::ResyncNeeded { .. } => {
             warn!("the erp did not do its part: {error}");
             rejection::unavailable(
                 "erp",

@@ -186,11 +186,13 @@ pub fn cleared() -> Event {
         lines,
         credits,
         freight,
+        location,
         ..
     } = verdict(&chairs(2));
     Event::Cleared {
         credits,
         freight,
+        location,
         lines,
     }
 }

@@ -38,6 +38,7 @@ fn goods_that_are_here_stay_taken_when_the_erp_refuses_them_and_go_out_again_as_
             .then([Event::Cleared {
                 credits: before.credits.clone(),
                 freight: None,
+                location: before.location.clone(),
                 lines: before.lines.clone(),
             }]);
     }

@@ -239,7 +239,7 @@ fn a_return_is_given_up_until_goods_came_back() {
         .when(cancel(GivenUp::HereAlone))
         .then([cancelled()]);
     given::<ShopReturn>([taken(), cleared()])
-        .when(cancel(GivenUp::NotYetInErp))
+        .when(cancel(GivenUp::NotInErp))
         .then([cancelled()]);
     given::<ShopReturn>([taken(), cleared(), posted()])
         .when(cancel(GivenUp::InErp))
@@ -261,7 +261,7 @@ fn a_return_is_given_up_until_goods_came_back() {
         lines: here(2),
     };
     given::<ShopReturn>([taken(), cleared(), came])
-        .when(cancel(GivenUp::NotYetInErp))
+        .when(cancel(GivenUp::NotInErp))
         .then_rejected(Rejection::GoodsReceived);
 }
 

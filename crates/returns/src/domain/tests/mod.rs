@@ -6,4 +6,5 @@ mod erp;
 mod here;
 mod life;
 mod rules;
+mod there;
 mod together;

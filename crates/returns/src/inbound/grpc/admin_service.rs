@@ -124,6 +124,7 @@ impl ReturnAdminApi {
             };
             match loaded.taken.phase {
                 Phase::Cleared => return Ok(Some(stream)),
+                Phase::Posted if !loaded.taken.is_credited() => return Ok(Some(stream)),
                 Phase::Posted | Phase::Refused | Phase::Cancelled(_) => return Ok(None),
                 Phase::Held => {}
             }

@@ -1,10 +1,11 @@
 //! What both services need: who may do what in which channel, and returns to look at.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use millrace_contract::returns::v1::{Remarks, ReturnView};
 use millrace_erp::Erp;
-use millrace_erp_poster::Work;
+use millrace_erp_poster::{Claim, Work};
 use millrace_event_store::{SealError, Sealer};
 use millrace_service_kit::auth::Caller;
 use millrace_service_kit::metrics::Counter;
@@ -12,6 +13,7 @@ use millrace_service_kit::trace::TraceContext;
 use millrace_service_kit::{Ids, rejection};
 use millrace_values::{Channel, ChannelCode, Channels, ReturnNumber};
 use tonic::{Request, Status};
+use tracing::warn;
 
 use super::{TRIES, refusal};
 use crate::domain::{Command, Return, Sealed, Taken, stream};
@@ -92,6 +94,22 @@ impl Desk {
             }
         }
         Err(refusal::changed())
+    }
+
+    /// So that nobody hands it over meanwhile; `None`: somebody is just at it.
+    pub async fn claim(&self, loaded: &Loaded) -> Result<Option<Claim>, Status> {
+        let channel = loaded.taken.goods.channel.as_str();
+        let claim = self.work.take_one(channel, &loaded.stream).await;
+        claim.map_err(|error| refusal::away(&error))
+    }
+
+    /// Whoever looks next finds it as it is then. A claim that cannot be given back expires.
+    pub async fn let_go(&self, claim: &Claim) {
+        let put_off = self.work.put_off(claim, Duration::ZERO, &claim.trouble);
+        if let Err(error) = put_off.await {
+            let cause = &error as &dyn std::error::Error;
+            warn!(error = cause, "a claim could not be given back");
+        }
     }
 
     pub async fn seal(&self, goods: &Return, remarks: &Remarks) -> Result<Sealed, Status> {

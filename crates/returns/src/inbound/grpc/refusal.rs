@@ -94,6 +94,7 @@ pub fn of_erp(error: &ErpError, number: &str) -> Status {
         | ErpError::Unknown
         | ErpError::ResyncNeeded { .. }
         | ErpError::Unsupported(_)
+        | ErpError::InDoubt { .. }
         | ErpError::Denied(_)
         | ErpError::Unreadable(_) => {
             warn!(

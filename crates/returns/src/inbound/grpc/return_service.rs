@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use millrace_contract::returns::v1 as proto;
 use millrace_contract::returns::v1::return_service_server::ReturnService;
-use millrace_erp::return_order::{ReturnKey, ReturnState};
+use millrace_erp::ErpError;
+use millrace_erp::return_order::ReturnState;
 use millrace_service_kit::auth::Caller;
 use millrace_service_kit::{Faults, page, rejection};
 use millrace_values::{Channel, LanguageTag, Measured, OrderNumber, Timestamp};
@@ -16,7 +17,7 @@ use super::submit::submit;
 use super::{ADMIN, PERSONAL, READ, RECEIVE, SUBMIT, TRIES, refusal};
 use crate::domain::{Command, GivenUp, Phase, Received, Taken};
 use crate::read_model::Which;
-use crate::returns::ReturnError;
+use crate::returns::{Actor, Loaded, ReturnError};
 use crate::wire;
 
 #[derive(Clone)]
@@ -45,8 +46,9 @@ impl ReturnApi {
         Ok(is_his.then_some(original))
     }
 
-    /// What the ERP has to do with a return that is to be given up; asks it to give it up, too.
-    async fn give_up(&self, taken: &Taken) -> Result<GivenUp, Status> {
+    /// What the ERP has to do with a return that is to be given up; asks it to give it up, too. `is_mine`: nobody else hands it over
+    /// meanwhile.
+    async fn give_up(&self, taken: &Taken, is_mine: bool) -> Result<GivenUp, Status> {
         let erp = &self.desk.erp;
         match taken.phase {
             Phase::Held | Phase::Refused | Phase::Cancelled(_) => return Ok(GivenUp::HereAlone),
@@ -56,25 +58,49 @@ impl ReturnApi {
             Phase::Cleared | Phase::Posted => {}
         }
         let number = taken.goods.number.as_str();
+        let key = wire::key(&taken.goods);
         let capabilities = erp.capabilities().await;
         let capabilities = capabilities.map_err(|error| refusal::of_erp(&error, number))?;
-        match (taken.phase, capabilities.return_orders) {
-            (Phase::Cleared, false) => Ok(GivenUp::NotYetInErp),
-            (Phase::Posted, true) => {
-                let key = ReturnKey {
-                    channel: taken.goods.channel.clone(),
-                    number: taken.goods.number.clone(),
-                };
-                let there = erp.cancel_return(&key).await;
-                let there = there.map_err(|error| refusal::of_erp(&error, number))?;
-                match there.state {
-                    ReturnState::Cancelled => Ok(GivenUp::InErp),
-                    ReturnState::Open | ReturnState::Received | ReturnState::Credited => {
-                        Ok(GivenUp::HereAlone)
-                    }
-                }
+        if taken.phase == Phase::Cleared {
+            // Where it is handed over only when the goods are here, whoever looks at it does nothing.
+            if capabilities.return_orders && !is_mine {
+                return Ok(GivenUp::HereAlone);
             }
-            (_, _) => Ok(GivenUp::HereAlone),
+            // An attempt whose answer was lost may have made it.
+            return match erp.find_return(&key).await {
+                Ok(None) | Err(ErpError::Unsupported(_)) => Ok(GivenUp::NotInErp),
+                Ok(Some(_)) => Ok(GivenUp::HereAlone),
+                Err(error) => Err(refusal::of_erp(&error, number)),
+            };
+        }
+        if !capabilities.return_orders {
+            return Ok(GivenUp::HereAlone);
+        }
+        let there = erp.cancel_return(&key).await;
+        let there = there.map_err(|error| refusal::of_erp(&error, number))?;
+        match there.state {
+            ReturnState::Cancelled => Ok(GivenUp::InErp),
+            ReturnState::Open | ReturnState::Received | ReturnState::Credited => {
+                Ok(GivenUp::HereAlone)
+            }
+        }
+    }
+
+    async fn cancel_loaded(
+        &self,
+        loaded: Loaded,
+        is_mine: bool,
+        note: String,
+        actor: &Actor,
+    ) -> Result<Option<Taken>, Status> {
+        let number = loaded.taken.goods.number.clone();
+        let given_up = self.give_up(&loaded.taken, is_mine).await?;
+        let command = Command::Cancel { note, given_up };
+        let returns = &self.desk.judge.returns;
+        match returns.carry_out(loaded, None, command, actor).await {
+            Ok(taken) => Ok(Some(taken)),
+            Err(ReturnError::Conflict) => Ok(None),
+            Err(error) => Err(refusal::failed(error, number.as_str())),
         }
     }
 
@@ -88,18 +114,19 @@ impl ReturnApi {
         let note = text_of("note", &request.note)?;
         for _ in 0..TRIES {
             let loaded = desk.load(channel, &number).await?;
-            let command = Command::Cancel {
-                note: note.clone(),
-                given_up: self.give_up(&loaded.taken).await?,
+            let claim = match loaded.taken.phase {
+                Phase::Cleared => desk.claim(&loaded).await?,
+                Phase::Held | Phase::Posted | Phase::Refused | Phase::Cancelled(_) => None,
             };
-            let returns = &desk.judge.returns;
-            match returns.carry_out(loaded, None, command, &actor).await {
-                Ok(taken) => {
-                    info!(return.number = %number, "return {number} was given up");
-                    return Ok(taken);
-                }
-                Err(ReturnError::Conflict) => {}
-                Err(error) => return Err(refusal::failed(error, number.as_str())),
+            let is_mine = claim.is_some();
+            let cancelled = self.cancel_loaded(loaded, is_mine, note.clone(), &actor);
+            let cancelled = cancelled.await;
+            if let Some(claim) = claim {
+                desk.let_go(&claim).await;
+            }
+            if let Some(taken) = cancelled? {
+                info!(return.number = %number, "return {number} was given up");
+                return Ok(taken);
             }
         }
         Err(refusal::changed())

@@ -111,6 +111,7 @@ fn unasked() -> crate::domain::Verdict {
         lines: Vec::new(),
         credits: Vec::new(),
         freight: None,
+        location: None,
     }
 }
 
