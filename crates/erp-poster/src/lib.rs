@@ -8,13 +8,18 @@
 //! * waits: `subject`, `stream` (what held documents wait for);
 //! * work: `stream`, `channel`, `asked`, `due_at`, `claimed_by`, `claimed_until`, `attempts`, `trouble`;
 //! * `arrivals`: `id`, `subjects`.
+//!
+//! What is to be asked of the ERP now and then, rather than handed over, is an errand ([`Errands`]); its table has `stream`, `asked`,
+//! `due_at`, `attempts`.
 
 mod arrivals;
+mod errands;
 mod gate;
 mod looks;
 mod poster;
 mod work;
 
 pub use arrivals::arrived;
+pub use errands::{Errand, Errands};
 pub use poster::{Attempt, Look, LookError, Poster, Settings, Words};
 pub use work::{Claim, Tables, Work};

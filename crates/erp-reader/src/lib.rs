@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use millrace_erp::{Cursor, Erp, ErpError, Flow, Page};
 use millrace_event_store::{
-    Database, EventLog, Held, LeaseEpoch, Post, StoreError, load_cursor, save_cursor, still_held,
-    while_holding,
+    Database, EventLog, Held, LeaseEpoch, Post, StoreError, load_cursor, projected_up_to,
+    save_cursor, still_held, while_holding,
 };
 use millrace_service_kit::health::{Component, chain};
 use millrace_service_kit::retry::Backoff;
@@ -68,6 +68,24 @@ pub enum SinkError {
     /// The page cannot be written as it is; tried again.
     #[error("a page of the erp cannot be written")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Until the rows of `projection` show what the log held when this was asked: what is looked for among them is not passed by because
+/// they lag.
+///
+/// # Errors
+/// [`SinkError::Behind`] after `patience`, or the database is away.
+pub async fn caught_up(
+    database: &Database,
+    log: &Arc<dyn EventLog>,
+    projection: &str,
+    patience: Duration,
+) -> Result<(), SinkError> {
+    let head = log.head().await?;
+    if projected_up_to(database, projection, head, patience).await? {
+        return Ok(());
+    }
+    Err(SinkError::Behind)
 }
 
 #[derive(Debug, Error)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use millrace_contract::order::v1::order_admin_service_server::OrderAdminServiceServer;
 use millrace_contract::order::v1::order_service_server::OrderServiceServer;
 use millrace_erp::{Erp, Flow};
-use millrace_erp_poster::{Poster, Settings, Words, Work};
+use millrace_erp_poster::{Errands, Poster, Settings, Words, Work};
 use millrace_erp_reader::Reader;
 use millrace_event_bus::{Bus, BusError, Consumer, Routes, consume};
 use millrace_event_store::{
@@ -28,7 +28,7 @@ use crate::inbound::returns::{self, ReturnRows};
 use crate::orders::Orders;
 use crate::outbound::customers::Customers;
 use crate::outbound::{Attempt, Figures};
-use crate::read_model::{DocumentWork, Knowledge, Listing, NAME, OrderRows, TABLES};
+use crate::read_model::{DOCUMENT_WORK, Knowledge, Listing, NAME, OrderRows, TABLES};
 
 /// This service's tables.
 pub static MIGRATIONS: Migrations = migrations!("order-intake");
@@ -294,8 +294,9 @@ impl Service {
         }
     }
 
-    fn document_work(&self) -> DocumentWork {
-        DocumentWork::new(self.ports.database.clone(), self.ports.ids.clone())
+    fn document_work(&self) -> Errands {
+        let (database, ids) = (self.ports.database.clone(), self.ports.ids.clone());
+        Errands::new(database, ids, DOCUMENT_WORK)
     }
 
     fn archivist(&self, documents: Arc<Documents>) -> Archivist {

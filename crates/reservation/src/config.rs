@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
-use millrace_values::{ChannelCode, Channels, LocationCode, Quantity};
+use millrace_values::{ChannelCode, Channels, ErpCode, LocationCode, Quantity};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -178,9 +178,15 @@ impl Stores {
     /// The store of a reservation; one that has left the settings ends what it has begun.
     #[must_use]
     pub fn of_reservation(&self, reservation: &Reservation) -> Cow<'_, Store> {
-        match self.at(&reservation.store) {
+        self.or_given_up(&reservation.store, &reservation.erp)
+    }
+
+    /// The store at this location, also where it has left the settings.
+    #[must_use]
+    pub fn or_given_up(&self, location: &LocationCode, erp: &ErpCode) -> Cow<'_, Store> {
+        match self.at(location) {
             Some(store) => Cow::Borrowed(store),
-            None => Cow::Owned(Store::given_up(&reservation.store, &reservation.erp)),
+            None => Cow::Owned(Store::given_up(location, erp)),
         }
     }
 }

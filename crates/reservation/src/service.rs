@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use millrace_contract::reservation::v1::reservation_service_server::ReservationServiceServer;
 use millrace_erp::{Erp, Flow};
+use millrace_erp_poster::Errands;
 use millrace_erp_reader::Reader;
 use millrace_event_bus::{Bus, BusError, Consumer, Routes, consume};
 use millrace_event_store::{Database, EventLog, Sealer, StoreError, project};
@@ -21,7 +22,7 @@ use crate::inbound::{
     Desk, GROUP, InventoryRows, Keeper, ReservationApi, Shortfalls, TOPICS, Transfers,
 };
 use crate::outbound::{Carrier, ErpSide, Warehouses};
-use crate::read_model::{ErpWork, Figures, Listing, ReservationRows};
+use crate::read_model::{ERP_WORK, Figures, Listing, ReservationRows};
 use crate::reservations::Reservations;
 use crate::shelves::Shelves;
 
@@ -183,7 +184,7 @@ impl Service {
         let wake = Arc::new(Notify::new());
         let carrying = self.desk.erp.as_ref();
         let carrying = carrying.map(|side| (side.erp.code().clone(), wake.clone()));
-        let rows = ReservationRows::new(self.desk.reservations.clone(), self.ids.clone(), carrying);
+        let rows = ReservationRows::new(self.desk.reservations.clone(), self.erp_work(), carrying);
         let (database, log, stop) = (self.database.clone(), self.log.clone(), shutdown.clone());
         tasks.spawn("keeping the rows of reservations", async move {
             project(&database, log, rows, stop).await
@@ -252,13 +253,17 @@ impl Service {
         }
     }
 
+    fn erp_work(&self) -> Errands {
+        Errands::new(self.database.clone(), self.ids.clone(), ERP_WORK)
+    }
+
     /// To the ERP and back.
     fn carry(&self, side: &ErpSide, wake: &Arc<Notify>, tasks: &mut Tasks, shutdown: &Shutdown) {
         // Reservations are made without it.
         for component in [&self.components.carrying, &self.components.transfers] {
             component.ready();
         }
-        let work = ErpWork::new(self.database.clone(), self.ids.clone());
+        let work = self.erp_work();
         let carrier = Carrier {
             side: side.clone(),
             work: work.clone(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use jiff::SignedDuration;
 use millrace_erp::{Erp, ErpError};
+use millrace_erp_poster::{Errand, Errands};
 use millrace_erp_reader::SinkError;
 use millrace_event_store::{
     Database, EventLog, Held, LeaseEpoch, Post, StoreError, load_cursor, while_holding,
@@ -25,7 +26,6 @@ use tracing::{Instrument, error, warn};
 use super::documents::Documents;
 use crate::domain::Phase;
 use crate::orders::Actor;
-use crate::read_model::{DocumentWork, DueDocuments};
 
 /// A look without having been woken: another process may follow the feed.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -42,7 +42,7 @@ const LONGEST_DOUBLED: u32 = 5;
 pub struct Archivist {
     pub erp: Arc<dyn Erp>,
     pub documents: Arc<Documents>,
-    pub work: DocumentWork,
+    pub work: Errands,
     /// The flow whose reader asks: its lease and cursor.
     pub flow: String,
     pub database: Database,
@@ -130,7 +130,7 @@ impl Archivist {
         backoff: &Backoff,
     ) -> Result<bool, AskError> {
         let due = self.work.due(self.clock.now(), TOGETHER).await?;
-        self.waiting.set(self.work.waiting().await?);
+        self.waiting.set(self.work.left().await?);
         if due.is_empty() || !self.feed_has_begun().await? {
             return Ok(false);
         }
@@ -150,7 +150,7 @@ impl Archivist {
                 Err(error) => broken = Some(error),
             }
         }
-        self.waiting.set(self.work.waiting().await?);
+        self.waiting.set(self.work.left().await?);
         match broken {
             Some(error) if settled == 0 || backoff.tries() > 0 => Err(error),
             Some(_) | None => Ok(more),
@@ -172,7 +172,7 @@ impl Archivist {
     }
 
     /// What cannot be done is put off, so that the others come. `Err`: the world is broken, perhaps for all of them.
-    async fn settle(&self, due: DueDocuments, lease: &LeaseEpoch) -> Result<(), AskError> {
+    async fn settle(&self, due: Errand, lease: &LeaseEpoch) -> Result<(), AskError> {
         let (error, is_the_worlds) = match self.ask_for(&due, lease).await {
             Ok(()) => return Ok(self.work.done(&due).await?),
             Err(AskError::Erp(
@@ -205,7 +205,7 @@ impl Archivist {
         if is_the_worlds { Err(error) } else { Ok(()) }
     }
 
-    async fn ask_for(&self, due: &DueDocuments, lease: &LeaseEpoch) -> Result<(), AskError> {
+    async fn ask_for(&self, due: &Errand, lease: &LeaseEpoch) -> Result<(), AskError> {
         let loaded = self.documents.orders.load(&due.stream).await?;
         let Some(loaded) = loaded.filter(|loaded| loaded.taken.order.erp == *self.erp.code())
         else {

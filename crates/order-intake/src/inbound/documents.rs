@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use millrace_erp::document::DocumentObserved;
 use millrace_erp::{Flow, Observed, Page};
-use millrace_erp_reader::{Sink, SinkError};
-use millrace_event_store::{Database, EventLog, LeaseEpoch, projected_up_to};
+use millrace_erp_poster::Errands;
+use millrace_erp_reader::{Sink, SinkError, caught_up};
+use millrace_event_store::{Database, EventLog, LeaseEpoch};
 use millrace_operations::unreadable;
 use millrace_service_kit::metrics::Counter;
 use millrace_service_kit::trace::TraceContext;
@@ -20,7 +21,7 @@ use tracing::{Instrument, debug};
 
 use crate::domain;
 use crate::orders::{Actor, OrderError, Orders};
-use crate::read_model::{DocumentWork, NAME};
+use crate::read_model::{NAME, ask_for_documents};
 use crate::wire;
 
 /// Orders brought up to date at once.
@@ -32,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Documents {
     pub erp: ErpCode,
     pub orders: Orders,
-    pub work: DocumentWork,
+    pub work: Errands,
     pub database: Database,
     pub log: Arc<dyn EventLog>,
     pub clock: Arc<dyn Clock>,
@@ -48,11 +49,8 @@ impl Sink for Documents {
     /// Where the feed begins anew something may be missing from it: what became of orders is asked of the documents themselves. No
     /// lease is named: to be asked once more changes nothing.
     async fn begin_full_read(&self, _: &LeaseEpoch) -> Result<(), SinkError> {
-        let head = self.log.head().await?;
-        if !projected_up_to(&self.database, NAME, head, PATIENCE).await? {
-            return Err(SinkError::Behind);
-        }
-        self.work.ask_all(self.clock.now()).await?;
+        caught_up(&self.database, &self.log, NAME, PATIENCE).await?;
+        ask_for_documents(&self.work, self.clock.now()).await?;
         self.wake.notify_one();
         Ok(())
     }
@@ -165,7 +163,11 @@ mod tests {
         let documents = Documents {
             erp: ErpCode::parse("bc-main").unwrap(),
             orders: Orders::new(log.clone(), Arc::new(SystemClock), Ids::random()),
-            work: DocumentWork::new(database.clone(), Ids::random()),
+            work: Errands::new(
+                database.clone(),
+                Ids::random(),
+                crate::read_model::DOCUMENT_WORK,
+            ),
             database: database.clone(),
             log,
             clock: Arc::new(SystemClock),

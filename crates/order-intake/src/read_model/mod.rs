@@ -7,7 +7,7 @@ mod listing;
 mod projection;
 mod returns;
 
-pub use document_work::{DocumentWork, DueDocuments};
+pub use document_work::{TABLE as DOCUMENT_WORK, ask_all as ask_for_documents};
 pub use known::{Knowledge, forget, keep_customer, keep_item};
 pub use listing::{Held, Listing};
 pub use projection::{NAME, OrderRows};

@@ -73,10 +73,7 @@ impl Keeper {
     /// Stores where something waits, those included that have left the settings.
     async fn busy(&self) -> Result<Vec<Cow<'_, Store>>, StoreError> {
         let busy = self.listing.busy_stores().await?.into_iter();
-        let store = busy.map(|(location, erp)| match self.stores.at(&location) {
-            Some(store) => Cow::Borrowed(store),
-            None => Cow::Owned(Store::given_up(&location, &erp)),
-        });
+        let store = busy.map(|(location, erp)| self.stores.or_given_up(&location, &erp));
         Ok(store.collect())
     }
 

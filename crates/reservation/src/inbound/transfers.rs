@@ -9,8 +9,9 @@ use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use millrace_erp::transfer::TransferObserved;
 use millrace_erp::{Flow, Observed, Page};
-use millrace_erp_reader::{Sink, SinkError};
-use millrace_event_store::{Database, EventLog, LeaseEpoch, projected_up_to};
+use millrace_erp_poster::Errands;
+use millrace_erp_reader::{Sink, SinkError, caught_up};
+use millrace_event_store::{Database, EventLog, LeaseEpoch};
 use millrace_operations::unreadable;
 use millrace_service_kit::Clock;
 use millrace_service_kit::metrics::Counter;
@@ -20,7 +21,7 @@ use tracing::{error, warn};
 
 use crate::domain;
 use crate::outbound::{CarryError, ErpSide};
-use crate::read_model::{ErpWork, NAME, WorkOf};
+use crate::read_model::{NAME, WorkOf, ask_all};
 use crate::reservations::{ReservationError, is_its_own};
 
 /// Reservations brought up to date at once.
@@ -30,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 pub struct Transfers {
     pub side: ErpSide,
-    pub work: ErpWork,
+    pub work: Errands,
     pub log: Arc<dyn EventLog>,
     pub clock: Arc<dyn Clock>,
     pub wake: Arc<Notify>,
@@ -43,11 +44,8 @@ pub struct Transfers {
 impl Sink for Transfers {
     /// Where the feed begins anew something may be missing from it, or the ERP may have been restored.
     async fn begin_full_read(&self, _: &LeaseEpoch) -> Result<(), SinkError> {
-        let head = self.log.head().await?;
-        if !projected_up_to(&self.database, NAME, head, PATIENCE).await? {
-            return Err(SinkError::Behind);
-        }
-        self.work.ask_all(WorkOf::All, self.clock.now()).await?;
+        caught_up(&self.database, &self.log, NAME, PATIENCE).await?;
+        ask_all(&self.work, WorkOf::All, self.clock.now()).await?;
         Ok(())
     }
 
@@ -147,7 +145,7 @@ impl Transfers {
         }
         // Placed or posted there after it had ended here: to be taken back.
         if taken.is_to_be_taken_back() {
-            self.work.ask(&stream, self.clock.now()).await?;
+            self.work.ask_one(&stream, self.clock.now()).await?;
             self.wake.notify_one();
         }
         Ok(())

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use millrace_erp::ErpError;
+use millrace_erp_poster::{Errand, Errands};
 use millrace_event_store::{EventLog, Held, Post, StoreError, while_holding};
 use millrace_service_kit::health::{Component, chain};
 use millrace_service_kit::metrics::Gauge;
@@ -16,7 +17,7 @@ use tokio::sync::Notify;
 use tracing::error;
 
 use super::{CarryError, ErpSide};
-use crate::read_model::{Due, ErpWork, WorkOf};
+use crate::read_model::{WorkOf, ask_all};
 use crate::reservations::{ReservationError, is_its_own};
 
 /// A look without having been woken: another process may have made the reservation.
@@ -32,7 +33,7 @@ const LONGEST_DOUBLED: u32 = 5;
 #[derive(Clone)]
 pub struct Carrier {
     pub side: ErpSide,
-    pub work: ErpWork,
+    pub work: Errands,
     pub log: Arc<dyn EventLog>,
     pub clock: Arc<dyn Clock>,
     pub ids: Ids,
@@ -108,7 +109,7 @@ impl Carrier {
     async fn has_part(&self, had_part: &mut bool) -> Result<(), CarryError> {
         let has_part = self.side.has_part_in(self.side.erp.code()).await?;
         if has_part && !*had_part {
-            self.work.ask_all(WorkOf::NotTold, self.clock.now()).await?;
+            ask_all(&self.work, WorkOf::NotTold, self.clock.now()).await?;
         }
         *had_part = has_part;
         Ok(())
@@ -136,7 +137,7 @@ impl Carrier {
     }
 
     /// What cannot be done is put off, so that the others come. `Err`: the world is broken, perhaps for all of them.
-    async fn settle(&self, due: Due) -> Result<(), CarryError> {
+    async fn settle(&self, due: Errand) -> Result<(), CarryError> {
         let error = match self.side.settle(&due.stream).await {
             Ok(()) => return Ok(self.work.done(&due).await?),
             Err(CarryError::Reservation(ReservationError::Store(error))) if !is_its_own(&error) => {

@@ -5,7 +5,7 @@ mod figures;
 mod listing;
 mod projection;
 
-pub use erp_work::{Due, ErpWork, Which as WorkOf};
+pub use erp_work::{TABLE as ERP_WORK, Which as WorkOf, ask_all};
 pub use figures::{Figures, Shown, asked, forget, put};
 pub use listing::{Listing, OpenLine, Which};
 pub use projection::{NAME, ReservationRows};

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use millrace_contract::reservation::v1::{ReservationState, ReservationView};
+use millrace_erp_poster::Errands;
 use millrace_event_store::{Projection, Recorded, StoreError, Tx, places_of_rows};
-use millrace_service_kit::Ids;
 use millrace_values::ErpCode;
 use prost::Message;
 use sqlx::AssertSqlSafe;
 use tokio::sync::Notify;
 
-use super::erp_work::ask;
 use crate::domain::Taken;
 use crate::reservations::{Loaded, Reservations};
 use crate::wire;
@@ -30,7 +29,7 @@ const COLUMNS: usize = 11;
 
 pub struct ReservationRows {
     reservations: Reservations,
-    ids: Ids,
+    work: Errands,
     /// Whose reservations may concern an ERP, and who is told that some do.
     carrying: Option<(ErpCode, Arc<Notify>)>,
 }
@@ -39,12 +38,12 @@ impl ReservationRows {
     #[must_use]
     pub fn new(
         reservations: Reservations,
-        ids: Ids,
+        work: Errands,
         carrying: Option<(ErpCode, Arc<Notify>)>,
     ) -> Arc<Self> {
         Arc::new(Self {
             reservations,
-            ids,
+            work,
             carrying,
         })
     }
@@ -107,7 +106,7 @@ impl Projection for ReservationRows {
             put(tx, rows).await?;
         }
         if let Some(last) = events.last() {
-            ask(tx, &asking, last.recorded_at, &self.ids).await?;
+            self.work.ask(tx, &asking, last.recorded_at).await?;
         }
         if let Some((_, wake)) = self.carrying.as_ref().filter(|_| !asking.is_empty()) {
             // Before the rows are there; who is woken looks again a moment later.

@@ -10,8 +10,8 @@ use millrace_contract::returns::v1 as proto;
 use millrace_erp::return_order::{ReturnObserved, ReturnState};
 use millrace_erp::{Flow, Observed, Page};
 use millrace_erp_poster::Work;
-use millrace_erp_reader::{Sink, SinkError};
-use millrace_event_store::{Database, EventLog, LeaseEpoch, StoreError, projected_up_to};
+use millrace_erp_reader::{Sink, SinkError, caught_up};
+use millrace_event_store::{Database, EventLog, LeaseEpoch, StoreError};
 use millrace_operations::unreadable;
 use millrace_service_kit::Ids;
 use millrace_service_kit::metrics::Counter;
@@ -182,11 +182,6 @@ impl Status {
     }
 
     async fn rows_are_here(&self) -> Result<(), SinkError> {
-        let head = self.log.head().await?;
-        if projected_up_to(&self.database, NAME, head, PATIENCE).await? {
-            Ok(())
-        } else {
-            Err(SinkError::Behind)
-        }
+        caught_up(&self.database, &self.log, NAME, PATIENCE).await
     }
 }

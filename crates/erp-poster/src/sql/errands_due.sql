@@ -1,4 +1,4 @@
-SELECT stream, asked, attempts FROM document_work
+SELECT stream, asked, attempts FROM {table}
 WHERE due_at <= $1
 ORDER BY due_at, stream
 LIMIT $2

@@ -1,2 +1,0 @@
-UPDATE document_work SET due_at = $3, attempts = attempts + 1
-WHERE stream = $1 AND asked = $2

@@ -1,4 +1,0 @@
-SELECT stream, asked, attempts FROM erp_work
-WHERE due_at <= $1
-ORDER BY due_at, stream
-LIMIT $2
