@@ -20,7 +20,7 @@ use millrace_values::{ErpCode, SystemId};
 use tokio::sync::Notify;
 use tracing::{Instrument, debug, error, warn};
 
-use crate::domain::{self, CancelReason, Command, Phase, Taken};
+use crate::domain::{self, CancelReason, Command, LineStatus, Phase, Taken};
 use crate::read_model::NAME;
 use crate::returns::{Actor, ReturnError, Returns};
 use crate::wire;
@@ -144,6 +144,13 @@ impl Status {
                 );
                 return Ok(());
             };
+            if is_something_else(observed, &loaded.taken) {
+                debug!(
+                    stream,
+                    "the erp has something else under the number of a return it was not given yet"
+                );
+                return Ok(());
+            }
             let seen = wire::seen(observed.clone());
             if loaded.taken.is_doubled_by(&seen.document) {
                 let number = &loaded.taken.goods.number;
@@ -184,4 +191,14 @@ impl Status {
     async fn rows_are_here(&self) -> Result<(), SinkError> {
         caught_up(&self.database, &self.log, NAME, PATIENCE).await
     }
+}
+
+/// Whether what is there has other quantities than a return that the ERP was not known to have: then it is not this one's answer, and
+/// whoever hands the return over finds out.
+fn is_something_else(observed: &ReturnObserved, taken: &Taken) -> bool {
+    let differs = |line: &LineStatus| {
+        let mut seen = observed.lines.iter();
+        seen.any(|seen| seen.line_number == line.number && seen.requested != line.wanted())
+    };
+    taken.phase == Phase::Cleared && taken.lines.iter().any(differs)
 }
