@@ -31,10 +31,8 @@ const ANSWERS_AT_ALL: Duration = Duration::from_secs(40);
 const IDLE: Duration = Duration::from_millis(50);
 /// … or when it has been open for so long: what is read committed waits for it, and what a failure repeats grows with it.
 const OPEN_AT_MOST: Duration = Duration::from_millis(500);
-/// … or at once, where that many records in it have waited long enough already: what is left of a backlog.
-const ENDS_A_BACKLOG: u64 = 1_000;
 /// While a backlog is sent nobody waits for its newest record, and each commit lets what is under way run dry.
-const OPEN_IN_A_BACKLOG: Duration = Duration::from_secs(2);
+const OPEN_IN_A_BACKLOG: Duration = Duration::from_secs(5);
 /// How long a stopping relay waits for acknowledgements it already asked for.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -108,6 +106,8 @@ struct Open {
     began: Instant,
     last: Instant,
     count: u64,
+    /// It holds a part of a backlog.
+    backlog: bool,
 }
 
 impl Publisher {
@@ -155,18 +155,20 @@ impl Publisher {
         let open = self.open.as_ref()?;
         Some(if backlog {
             open.began + OPEN_IN_A_BACKLOG
-        } else if open.count >= ENDS_A_BACKLOG {
+        } else if open.backlog {
+            // What is left of a backlog has waited long enough already.
             open.last
         } else {
             (open.last + IDLE).min(open.began + OPEN_AT_MOST)
         })
     }
 
-    /// Hands `records` to Kafka. Readers have them at once; they count as published once [`Self::commit`] was answered. After any
-    /// error this publisher is of no more use.
+    /// Hands `records` to Kafka, in a `backlog` if more is waiting behind them. Readers have them at once; they count as published
+    /// once [`Self::commit`] was answered. After any error this publisher is of no more use.
     pub(super) fn send<'a>(
         &mut self,
         records: impl IntoIterator<Item = Outgoing<'a>>,
+        backlog: bool,
         stop: &Shutdown,
     ) -> Result<(), PublishError> {
         let now = Instant::now();
@@ -176,6 +178,7 @@ impl Publisher {
                 began: now,
                 last: now,
                 count: 0,
+                backlog,
             });
         }
         let sent = self
@@ -183,6 +186,7 @@ impl Publisher {
             .and_then(|()| self.refusals());
         if let Some(open) = &mut self.open {
             open.last = Instant::now();
+            open.backlog |= backlog;
         }
         self.or_abort(sent)
     }
@@ -296,7 +300,7 @@ impl Publisher {
                     if stop.is_cancelled() {
                         return Err(PublishError::Stopped);
                     }
-                    self.producer.poll(Duration::from_millis(1));
+                    self.rest(Duration::from_millis(1));
                     record = again;
                 }
                 Err((failure, _)) => return Err(judged(failure)),
@@ -304,18 +308,22 @@ impl Publisher {
         }
     }
 
+    /// Waits, then takes what Kafka has answered. Not by `poll` alone: it takes all of its time even when the answer comes early, and
+    /// spins through the last millisecond of it.
+    fn rest(&self, pause: Duration) {
+        std::thread::sleep(pause);
+        self.producer.poll(Duration::ZERO);
+    }
+
     /// Waits until Kafka has answered for everything.
     fn acknowledged(&self, stop: &Shutdown) -> Result<(), PublishError> {
         let began = Instant::now();
         let mut stopping: Option<Instant> = None;
         while self.producer.in_flight_count() > 0 {
-            // `poll` takes all of its time even when the answer comes early, and its time is in milliseconds.
-            if began.elapsed() < ANSWERS_SOON {
-                self.producer.poll(Duration::ZERO);
-                std::thread::sleep(Duration::from_micros(100));
-            } else {
-                self.producer.poll(Duration::from_millis(1));
-            }
+            self.rest(match began.elapsed() < ANSWERS_SOON {
+                true => Duration::from_micros(100),
+                false => Duration::from_millis(1),
+            });
             if began.elapsed() > ANSWERS_AT_ALL {
                 let code = RDKafkaErrorCode::MessageTimedOut;
                 return Err(PublishError::Kafka(KafkaError::MessageProduction(code)));

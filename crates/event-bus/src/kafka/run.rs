@@ -95,7 +95,7 @@ impl Run {
                         omitted: omitted.get(&recorded.at.number).map(String::as_str),
                     })
                 });
-                publisher.send(records, &stop)
+                publisher.send(records, backlog, &stop)
             })
             .await?;
         }
@@ -159,7 +159,7 @@ impl Run {
         );
         let (again, stop) = (self.checkpoint.filling_again(lost), self.stop.clone());
         self.work(move |publisher| {
-            publisher.send([], &stop)?;
+            publisher.send([], false, &stop)?;
             publisher.commit(&again, &stop)
         })
         .await?;
