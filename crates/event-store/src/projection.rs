@@ -19,6 +19,10 @@ const PAGE: usize = 500;
 /// A look at the feed without having been woken. Rare, because the log itself looks for what other processes wrote.
 const SAFETY: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Events in quick succession share transactions: each event of a page keeps the next page waiting for so long, …
+const GATHER_PER_EVENT: Duration = Duration::from_micros(500);
+/// … counted from its beginning, but never longer than this.
+const GATHER_AT_MOST: Duration = Duration::from_millis(20);
 
 /// Rows made of events.
 #[async_trait]
@@ -46,6 +50,7 @@ pub async fn project(
     let mut stands = None;
     while !shutdown.is_cancelled() {
         moved.borrow_and_update();
+        let began = Instant::now();
         let pause = match step(database, log.as_ref(), projection.as_ref(), &mut stands).await {
             Ok(read) => {
                 if failures > 0 {
@@ -60,6 +65,9 @@ pub async fn project(
                 if read == PAGE {
                     continue;
                 }
+                let events = u32::try_from(read).unwrap_or(u32::MAX);
+                let gather = GATHER_PER_EVENT.saturating_mul(events);
+                tokio::time::sleep_until(began + gather.min(GATHER_AT_MOST)).await;
                 SAFETY
             }
             Err(error @ (StoreError::Closed | StoreError::Replaced { .. })) => return Err(error),

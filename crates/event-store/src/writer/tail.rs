@@ -13,9 +13,9 @@ use crate::row::Identity;
 use crate::writer::Batch;
 
 /// Who writes much at once is followed page by page, and pages are the database's business.
-const LARGEST_BATCH: usize = 64;
-const MOST_EVENTS: usize = 256;
-const MOST_BYTES: usize = 256 << 10;
+const LARGEST_BATCH: usize = 512;
+const MOST_EVENTS: usize = 2_048;
+const MOST_BYTES: usize = 1 << 20;
 
 #[derive(Clone)]
 pub(crate) struct Tail {
