@@ -1,10 +1,12 @@
-//! Code generated from `proto/` (protox and tonic-prost-build) and nothing else. Modules are named after the packages.
+//! Code generated from `proto/` (protox and tonic-prost-build), and the codec it travels with. Modules are named after the packages.
 
 #![expect(
     clippy::allow_attributes_without_reason,
     clippy::large_enum_variant,
     reason = "the generators' habit; nobody edits what they write"
 )]
+
+pub mod codec;
 
 /// Every file of `proto/`, for reflection and for printing any event.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/millrace.bin"));
