@@ -137,7 +137,7 @@ impl Listing {
         store: &LocationCode,
         document_number: &str,
     ) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT stream FROM reservations WHERE channel = $1 AND store = $2 AND document_number = $3 ORDER BY state = $4 DESC, position DESC LIMIT 1";
+        let sql = "SELECT stream FROM reservations WHERE channel = $1 AND store = $2 AND document_number = $3 AND document_number <> '' ORDER BY state = $4 DESC, position DESC LIMIT 1";
         let row: Option<(String,)> = sqlx::query_as(sql)
             .bind(channel.as_str())
             .bind(store.as_str())
