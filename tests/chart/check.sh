@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `make check-chart`: everything that can be said of the chart, the alerts and the image without a cluster. Tools are fetched once
-# (tools.sh). Needs the binary (MILLRACE) and the tests' PostgreSQL and Kafka around it, see the Makefile.
+# (tools.sh). Needs the binary (MILLRACE) and the tests' PostgreSQL around it, see the Makefile.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -85,6 +85,7 @@ step() { printf 'chart: %s (%d s)\n' "$1" "$SECONDS" >&2; }
 step "what is generated"
 check "what is generated is up to date: make chart" "$here/generate.sh" --check
 check "files agree" python3 "$here/agreement.py" "$root"
+check "commands are there" python3 "$here/commands.py" "$root"
 
 step "alerts"
 check "alerts" promtool check rules --lint=all --lint-fatal "$root/deploy/monitoring/alerts.yaml"
@@ -106,7 +107,7 @@ done
 
 step "the image, as pods"
 # Not kept back: it says what this machine does not allow.
-if python3 "$here/pods.py" "$root"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+if python3 "$here/pods.py" "$root" "$cache"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 
 printf 'chart: %d passed, %d failed\n' "$passed" "$failed"
 ((failed == 0))

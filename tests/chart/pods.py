@@ -1,6 +1,7 @@
 """The chart's Jobs and Deployments, run from the image's tree on this machine: with the arguments, variables, files, user, root and
-probes the chart gives them, on a real PostgreSQL and Kafka and a pretend Business Central. Only addresses differ: all pods share one
-host here. `pods.py ROOT`, with MILLRACE (the binary), MILLRACE_TEST_POSTGRES and MILLRACE_TEST_KAFKA around it.
+probes the chart gives them, on a real PostgreSQL, a pretend Business Central, and a real Kafka in which each service may do what its
+KafkaUser says and nothing else. Only addresses differ: all pods share one host here; and users sign in by PLAIN instead of SCRAM.
+`pods.py ROOT CACHE`, with MILLRACE (the binary) and MILLRACE_TEST_POSTGRES around it.
 
 Then: what alerts and dashboards ask for is what the processes show.
 """
@@ -21,6 +22,8 @@ import urllib.request
 
 import yaml
 
+from kafka import Kafka
+
 HERE = pathlib.Path(__file__).parent
 PATIENCE = 120
 # In the image by the runtime, not by us.
@@ -37,10 +40,14 @@ def say(words):
     print(f"chart: {words}", file=sys.stderr)
 
 
-def free_address():
+def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{listener.getsockname()[1]}"
+        return listener.getsockname()[1]
+
+
+def free_address():
+    return f"127.0.0.1:{free_port()}"
 
 
 def until(what, condition):
@@ -170,8 +177,18 @@ class Pod:
         answer = get(self.environment["MILLRACE_MONITORING__LISTEN"], path)
         return answer and answer[0] == 200
 
+    def asked(self, *words):
+        """By an operator, from another machine."""
+        address = self.environment["MILLRACE_GRPC__LISTEN"]
+        command = [os.environ["MILLRACE"], "--server", f"http://{address}", "--token", "pods-operator-token", *words]
+        answer = subprocess.run(command, capture_output=True, text=True)
+        assert answer.returncode == 0, f"{self.name} refuses {words}: {answer.stderr}"
 
-def rendered(root, erp, work):
+    def metrics(self):
+        return get(self.environment["MILLRACE_MONITORING__LISTEN"], "/metrics")[1]
+
+
+def rendered(root, erp, kafka, work):
     """The chart for this machine: each service has addresses of its own."""
     services = yaml.safe_load((root / "helm/millrace/values.yaml").read_text())["services"]
     own = {
@@ -183,7 +200,8 @@ def rendered(root, erp, work):
     }
     own["order-intake"]["MILLRACE_SERVICES__CUSTOMER_SYNC"] = f"http://{own['customer-sync']['MILLRACE_GRPC__LISTEN']}"
     values = {
-        "kafka": {"bootstrap": os.environ["MILLRACE_TEST_KAFKA"]},
+        "kafka": {"bootstrap": kafka},
+        "strimzi": {"cluster": "events", "topics": {"enabled": True}, "users": {"enabled": True}},
         "services": {name: {"env": env} for name, env in own.items()},
         "settings": (HERE / "pods.toml").read_text().replace("ERP", f"http://{erp}"),
     }
@@ -195,30 +213,48 @@ def rendered(root, erp, work):
     return {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(text) if one}
 
 
-def run(root, work, host):
+def run(root, cache, work, host):
     erp = free_address()
     host.run("erp", ["simulate", "--listen", erp]).runs()
-    objects = rendered(root, erp, work)
-    of_kind = lambda kind: [Pod(one, objects, host) for (found, _), one in objects.items() if found == kind]
+    port, controller = free_port(), free_port()
+    objects = rendered(root, erp, f"127.0.0.1:{port}", work)
+    of_kind = lambda kind: [one for (found, _), one in objects.items() if found == kind]
 
-    jobs = [pod.start() for pod in of_kind("Job")]
+    users = [one["metadata"]["name"] for one in of_kind("KafkaUser")]
+    SECRETS.update({name: {"password": f"password-of-{name}"} for name in users})
+    kafka = Kafka(cache / "kafka", work, port, controller, {name: SECRETS[name]["password"] for name in users})
+    host.begun.append(kafka.start(PATIENCE))
+    kafka.prepare(of_kind("KafkaTopic") + of_kind("KafkaUser"))
+    say(f"Kafka has {len(of_kind('KafkaTopic'))} topics and {len(users)} users")
+
+    jobs = [Pod(one, objects, host).start() for one in of_kind("Job")]
     for job in jobs:
         job.ends_well(PATIENCE)
-    say(f"{len(jobs)} Jobs have made tables and topics")
+    say(f"{len(jobs)} Jobs have made tables, and left topics alone")
 
-    pods = [(pod, pod.start()) for pod in of_kind("Deployment")]
+    pods = [Pod(one, objects, host) for one in of_kind("Deployment")]
+    running = [(pod, pod.start()) for pod in pods]
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-        for pod, container in pods:
+        for pod, container in running:
             until(f"{probe} of {pod.name}", lambda: container.runs() and pod.probe(probe))
-    for _, container in pods:
+    for _, container in running:
         container.is_locked_in()
     say(f"{len(pods)} Deployments are ready, as user 65532 on a root nobody can write to")
 
-    names_agree(root, [get(pod.environment["MILLRACE_MONITORING__LISTEN"], "/metrics")[1] for pod, _ in pods])
+    for name in ("catalog-sync", "customer-sync", "stock-availability", "shop-delivery"):
+        (pod,) = [pod for pod in pods if pod.name == f"millrace-{name}"]
+        until(f"{name} publishes", lambda: re.search(r"^millrace_relay_published_total\S* [1-9]", pod.metrics(), re.MULTILINE))
+    for _, container in running:
+        assert "uthoriz" not in container.log.read_text(), f"{container.name} wanted more than it may:\n{container.said()}"
+    say("items, customers, stock and the channel's feed are published by users who may do that and no more")
 
-    for _, container in pods:
+    for pod in pods:
+        pod.asked("parked", "list")
+    names_agree(root, [pod.metrics() for pod in pods])
+
+    for _, container in running:
         container.process.send_signal(signal.SIGTERM)
-    for pod, container in pods:
+    for pod, container in running:
         container.ends_well(pod.spec["terminationGracePeriodSeconds"])
     say("all of them have stopped within their time")
 
@@ -250,7 +286,7 @@ def can_lock_in(work):
     return subprocess.run(["unshare", "--mount", "--", "true"], capture_output=True).returncode == 0
 
 
-def main(root):
+def main(root, cache):
     with tempfile.TemporaryDirectory(prefix="millrace-pods.") as folder:
         work = pathlib.Path(folder)
         # User 65532 looks through it.
@@ -265,9 +301,9 @@ def main(root):
             return
         try:
             settings_of_compose(root, host)
-            run(root, work, host)
+            run(root, cache, work, host)
         finally:
             host.end()
 
 
-main(pathlib.Path(sys.argv[1]).resolve())
+main(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]))

@@ -64,6 +64,12 @@ strimzi_crds() {
         "io.strimzi.api.kafka.model.user.KafkaUser=$cache/crds/kafkauser.yaml"
 }
 
+# The Kafka of the tests, for pods.py to lock up.
+kafka_jars() {
+    mvn --quiet --batch-mode --color never -f "$here/../rig/servers/pom.xml" dependency:copy-dependencies \
+        -DoutputDirectory="$cache/kafka" -DincludeScope=runtime -DexcludeGroupIds=io.zonky.test.postgres
+}
+
 java_21() {
     local home
     for home in "${JAVA_HOME:-}" "$(dirname "$(dirname "$(command -v java || echo /)")")" /usr/lib/jvm/*; do
@@ -82,6 +88,7 @@ for tool in "$HELM" "$KUBECONFORM" "$PROMTOOL" "$HELM_DOCS"; do once "$tool" go_
 once "$KUBERNETES $YAML" python_packages
 for entry in "${CRDS[@]}"; do once "$entry" crd ${entry}; done
 once "strimzi $STRIMZI" strimzi_crds
+once "kafka $(sha256sum <"$here/../rig/servers/pom.xml" | cut -c1-12)" kafka_jars
 once "schemas $(cat "$here/schemas.py" "$here/tools.sh" | sha256sum | cut -c1-12)" \
     env PYTHONPATH="$cache/python" python3 "$here/schemas.py" "$cache"
 
