@@ -50,9 +50,17 @@ render() {
 
 fits() {
     local version=$1 file=$2
+    [[ -s $file ]] || { echo "nothing was rendered"; return 1; }
     kubeconform -strict -summary -kubernetes-version "$version" \
         -schema-location "$cache/schemas/$version/{{.ResourceKind}}{{.KindSuffix}}.json" \
         -schema-location "$cache/schemas/custom/{{.Group}}_{{.ResourceKind}}_{{.ResourceAPIVersion}}.json" "$file"
+}
+
+# As it was rendered for the newest version.
+is_the_same_to_helm_4() {
+    local file=$1
+    shift
+    (PATH=$cache/helm4:$PATH && render --kube-version "${versions[-1]}" "$@") | diff --ignore-blank-lines --ignore-trailing-space "$file" -
 }
 
 is_refused() {
@@ -65,19 +73,23 @@ is_refused() {
     grep --quiet --fixed-strings -- "$says" <<<"$said" || { echo "it does not say: $says"; echo "$said"; return 1; }
 }
 
-# Renders it for each version, and looks at what came out.
-case_() {
-    local name=$1 version
+render_to() {
+    local file=$1
+    shift
+    render "$@" >"$file"
+}
+
+# `takes NAME VALUES…`: renders it for each version, and looks at what came out.
+takes() {
+    local name=$1 file=$work/$1.yaml version
     shift
     check "lint $name" helm lint --strict --quiet "$chart" --kube-version 1.35.0 --values "$here/values/least.yaml" "$@"
     for version in "${versions[@]}"; do
-        if ! render --kube-version "$version" "$@" >"$work/$name.yaml" 2>"$work/error"; then
-            check "render $name for $version" eval 'cat "$work/error"; false'
-            continue
-        fi
-        check "$name fits Kubernetes $version" fits "$version" "$work/$name.yaml"
+        check "render $name for $version" render_to "$file" --kube-version "$version" "$@"
+        check "$name fits Kubernetes $version" fits "$version" "$file"
     done
-    check "pods of $name" python3 "$here/rendered.py" "$work/$name.yaml"
+    check "pods of $name" python3 "$here/rendered.py" "$file"
+    check "Helm 4 makes the same of $name" is_the_same_to_helm_4 "$file" "$@"
 }
 
 step() { printf 'chart: %s (%d s)\n' "$1" "$SECONDS" >&2; }
@@ -99,10 +111,10 @@ done
 
 step "values that are taken"
 for file in "$here"/values/*.yaml; do
-    case_ "$(basename "$file" .yaml)" --values "$file"
+    takes "$(basename "$file" .yaml)" --values "$file"
 done
 for set in "${alone[@]}"; do
-    case_ "$set" --set "$set"
+    takes "$set" --set "$set"
 done
 
 step "the image, as pods"

@@ -4,6 +4,7 @@
 set -euo pipefail
 
 HELM=helm.sh/helm/v3/cmd/helm@v3.22.0
+HELM_4=helm.sh/helm/v4/cmd/helm@v4.3.1
 KUBECONFORM=github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
 # Without the clouds it could find targets in: their clients are most of the build.
 PROMTOOL="-tags=remove_all_sd github.com/prometheus/prometheus/cmd/promtool@v0.316.0"
@@ -11,6 +12,7 @@ HELM_DOCS=github.com/norwoodj/helm-docs/cmd/helm-docs@v1.14.2
 # Where custom resources are described, and in which folder of the module.
 CRDS=(
     "github.com/kedacore/keda/v2@v2.21.0 config/crd/bases/keda.sh_scaledobjects.yaml"
+    "github.com/kedacore/keda/v2@v2.21.0 config/crd/bases/keda.sh_triggerauthentications.yaml"
     "github.com/cloudnative-pg/cloudnative-pg@v1.28.0 config/crd/bases/postgresql.cnpg.io_clusters.yaml"
     "github.com/prometheus-operator/prometheus-operator@v0.85.0 example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml"
     "github.com/prometheus-operator/prometheus-operator@v0.85.0 example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml"
@@ -22,7 +24,7 @@ YAML=pyyaml==6.0.3
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${MILLRACE_CHART_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/millrace-chart}
-mkdir -p "$cache/bin" "$cache/done"
+mkdir -p "$cache/bin" "$cache/helm4" "$cache/done"
 
 say() { echo "chart: $*" >&2; }
 
@@ -34,12 +36,13 @@ once() {
     local began=$SECONDS
     "$@"
     touch "$mark"
-    say "${*##*/} took $((SECONDS - began)) s"
+    say "$* took $((SECONDS - began)) s"
 }
 
+# `go_tool PACKAGE [FOLDER]`
 go_tool() {
     command -v go >/dev/null || { say "Go is not installed: it builds $1"; exit 69; }
-    GOBIN=$cache/bin GOFLAGS=-buildvcs=false go install $1
+    GOBIN=$cache/${2:-bin} GOFLAGS=-buildvcs=false go install $1
 }
 
 python_packages() {
@@ -85,6 +88,7 @@ java_21() {
 }
 
 for tool in "$HELM" "$KUBECONFORM" "$PROMTOOL" "$HELM_DOCS"; do once "$tool" go_tool "$tool"; done
+once "$HELM_4" go_tool "$HELM_4" helm4
 once "$KUBERNETES $YAML" python_packages
 for entry in "${CRDS[@]}"; do once "$entry" crd ${entry}; done
 once "strimzi $STRIMZI" strimzi_crds

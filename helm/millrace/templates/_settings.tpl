@@ -38,7 +38,7 @@
     {{- fail (printf "settings: %s %s" (first .) (last .)) -}}
   {{- end -}}
 {{- end -}}
-{{- if dig "bus" "kafka" "librdkafka" "sasl.password" "" $settings -}}
+{{- if include "millrace.librdkafka" (list . "sasl.password") -}}
   {{- fail (printf "settings: sasl.password %s" (printf $secret "kafka.existingSecret")) -}}
 {{- end -}}
 {{- range $settings.tokens -}}
@@ -93,4 +93,11 @@
 {{/* What stands before every topic, group and transactional id. */}}
 {{- define "millrace.prefix" -}}
 {{- dig "bus" "kafka" "prefix" "millrace." (include "millrace.settings" . | fromJson) -}}
+{{- end }}
+
+{{/* (list $ "sasl.mechanism"): what librdkafka is told; `_` may stand for `.`. */}}
+{{- define "millrace.librdkafka" -}}
+{{- range $key, $value := dig "bus" "kafka" "librdkafka" dict (include "millrace.settings" (index . 0) | fromJson) -}}
+  {{- if eq (replace "_" "." $key) (index $ 1) }}{{ $value }}{{ end -}}
+{{- end -}}
 {{- end }}
