@@ -6,7 +6,10 @@ import subprocess
 import time
 
 HERE = pathlib.Path(__file__).parent
-ADMIN = 'org.apache.kafka.common.security.plain.PlainLoginModule required username="admin" password="admin"'
+
+
+def login(user, password):
+    return f'org.apache.kafka.common.security.plain.PlainLoginModule required username="{user}" password="{password}"'
 
 
 class Kafka:
@@ -27,7 +30,7 @@ class Kafka:
             "inter.broker.listener.name": "CLIENTS",
             "sasl.enabled.mechanisms": "PLAIN",
             "sasl.mechanism.inter.broker.protocol": "PLAIN",
-            "listener.name.clients.plain.sasl.jaas.config": f"{ADMIN} {users};",
+            "listener.name.clients.plain.sasl.jaas.config": f"{login('admin', 'admin')} {users};",
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             # Nobody but the broker itself comes in by the controller's door.
             "super.users": "User:admin;User:ANONYMOUS",
@@ -44,18 +47,20 @@ class Kafka:
             "log.cleaner.dedupe.buffer.size": 16777216,
         }
         self.settings = self.write("server.properties", settings)
-        self.client = self.write("client.properties", {
-            "bootstrap.servers": self.bootstrap,
-            "security.protocol": "SASL_PLAINTEXT",
-            "sasl.mechanism": "PLAIN",
-            "sasl.jaas.config": f"{ADMIN};",
-        })
         self.log = self.folder / "kafka.log"
 
     def write(self, name, settings):
         file = self.folder / name
         file.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         return file
+
+    def client(self, user, password):
+        return self.write(f"{user}.properties", {
+            "bootstrap.servers": self.bootstrap,
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "PLAIN",
+            "sasl.jaas.config": f"{login(user, password)};",
+        })
 
     def java(self, *arguments):
         options = ["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
@@ -87,4 +92,10 @@ class Kafka:
                     lines += [["right", one["metadata"]["name"], *place, operation] for operation in acl["operations"]]
         file = self.folder / "lines"
         file.write_text("".join("\t".join(line) + "\n" for line in lines))
-        subprocess.run(self.java(HERE / "Prepare.java", self.client, file), check=True)
+        subprocess.run(self.java(HERE / "Prepare.java", self.client("admin", "admin"), file), check=True)
+
+    def shop_reads(self, user, password, group, topic, refused):
+        """One topic, and none of the others."""
+        command = self.java(HERE / "Shop.java", self.client(user, password), group, topic, *refused)
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, f"{user}: {done.stderr[-3000:]}"

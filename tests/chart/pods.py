@@ -50,12 +50,12 @@ def free_address():
     return f"127.0.0.1:{free_port()}"
 
 
-def until(what, condition):
-    """Waits for what `condition` answers, and says what it waited for in vain."""
+def until(what, condition, container):
+    """Waits for what `condition` answers, and says what it waited for in vain, and what the container said meanwhile."""
     deadline = time.monotonic() + PATIENCE
     while not (answer := condition()):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {PATIENCE} s: {what}")
+            raise TimeoutError(f"not within {PATIENCE} s: {what}\n{container.said()}")
         time.sleep(0.1)
     return answer
 
@@ -184,6 +184,9 @@ class Pod:
         answer = subprocess.run(command, capture_output=True, text=True)
         assert answer.returncode == 0, f"{self.name} refuses {words}: {answer.stderr}"
 
+    def publishes(self):
+        return re.search(r"^millrace_relay_published_total\S* [1-9]", self.metrics(), re.MULTILINE)
+
     def metrics(self):
         return get(self.environment["MILLRACE_MONITORING__LISTEN"], "/metrics")[1]
 
@@ -236,17 +239,22 @@ def run(root, cache, work, host):
     running = [(pod, pod.start()) for pod in pods]
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         for pod, container in running:
-            until(f"{probe} of {pod.name}", lambda: container.runs() and pod.probe(probe))
+            until(f"{probe} of {pod.name}", lambda: container.runs() and pod.probe(probe), container)
     for _, container in running:
         container.is_locked_in()
     say(f"{len(pods)} Deployments are ready, as user 65532 on a root nobody can write to")
 
-    for name in ("catalog-sync", "customer-sync", "stock-availability", "shop-delivery"):
-        (pod,) = [pod for pod in pods if pod.name == f"millrace-{name}"]
-        until(f"{name} publishes", lambda: re.search(r"^millrace_relay_published_total\S* [1-9]", pod.metrics(), re.MULTILINE))
+    for pod, container in running:
+        if pod.name.removeprefix("millrace-") in ("catalog-sync", "customer-sync", "stock-availability", "shop-delivery"):
+            until(f"{pod.name} publishes", pod.publishes, container)
     for _, container in running:
         assert "uthoriz" not in container.log.read_text(), f"{container.name} wanted more than it may:\n{container.said()}"
     say("items, customers, stock and the channel's feed are published by users who may do that and no more")
+
+    shop = "millrace-shop-furniture"
+    refused = ["millrace.items", "millrace.shop.garden.items"]
+    kafka.shop_reads(shop, SECRETS[shop]["password"], "millrace.shop.furniture.web", "millrace.shop.furniture.items", refused)
+    say("a shop reads its own topics, and neither another shop's nor internal ones")
 
     for pod in pods:
         pod.asked("parked", "list")

@@ -22,11 +22,14 @@ STRIMZI=1.2.0
 KUBERNETES=kubernetes-validate==1.37.0
 YAML=pyyaml==6.0.3
 
+# Only the last word is the answer; whatever tools say meanwhile is for people.
+exec 3>&1 1>&2
+
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${MILLRACE_CHART_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/millrace-chart}
 mkdir -p "$cache/bin" "$cache/helm4" "$cache/done"
 
-say() { echo "chart: $*" >&2; }
+say() { echo "chart: $*"; }
 
 # `once NAME COMMAND…`: not again once it has succeeded.
 once() {
@@ -96,4 +99,4 @@ once "kafka $(sha256sum <"$here/../rig/servers/pom.xml" | cut -c1-12)" kafka_jar
 once "schemas $(cat "$here/schemas.py" "$here/tools.sh" | sha256sum | cut -c1-12)" \
     env PYTHONPATH="$cache/python" python3 "$here/schemas.py" "$cache"
 
-echo "$cache"
+echo "$cache" >&3
