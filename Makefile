@@ -8,7 +8,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 RIG := $(TARGET)/debug/millrace-test-rig
 
-.PHONY: help demo test check soak bench fmt clean-test
+.PHONY: help demo test check check-chart chart soak bench fmt clean-test
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,13 @@ check: ## format, lints as errors, licences and bans, the contract's rules, tidy
 	@if command -v buf >/dev/null; then set -x; buf lint; \
 	else echo "buf is not installed: proto/ not linted"; fi
 	$(CARGO) test --quiet -p millrace-tidy -- --nocapture
+
+check-chart: ## check chart, alerts and image without a cluster (needs Go, Python, Maven, a JDK 21; fetches helm and others once)
+	$(CARGO) build --quiet -p millrace -p millrace-test-rig
+	MILLRACE=$(abspath $(TARGET))/debug/millrace $(RIG) run -- tests/chart/check.sh
+
+chart: ## write what is generated in helm/millrace: its README, alerts and dashboards
+	tests/chart/generate.sh
 
 soak: ## run the tests with their whole counts (hours); results in target/soak
 	mkdir -p $(TARGET)/soak

@@ -21,6 +21,7 @@ mod returns_survive_everything;
 mod shop;
 mod tables;
 mod the_tour_holds;
+mod topics_may_be_left_to_others;
 mod what_can_be_served_is_served;
 mod what_cannot_be_read_is_parked;
 mod world;

@@ -143,6 +143,29 @@ mod tests {
         }
     }
 
+    /// The chart makes the same topics as Strimzi's KafkaTopics.
+    #[test]
+    fn the_chart_knows_the_same_topics() {
+        let lines = TOPICS.iter().map(|topic| {
+            let kind = match topic.kind {
+                Kind::State => r#""kind": "state""#.to_owned(),
+                Kind::Facts { retention } => format!(
+                    r#""kind": "facts", "retention_seconds": {}"#,
+                    retention.as_secs()
+                ),
+            };
+            format!(
+                r#"  {{ "name": "{}", {kind}, "partitions": {}, "owner": "{}", "outward": {} }}"#,
+                topic.name, topic.partitions, topic.owner, topic.outward
+            )
+        });
+        let expected = format!("[\n{}\n]\n", lines.collect::<Vec<_>>().join(",\n"));
+        assert_eq!(
+            include_str!("../../../helm/millrace/files/topics.json"),
+            expected
+        );
+    }
+
     #[test]
     fn a_log_carries_its_own_topics_and_an_unknown_log_any() {
         assert!(may_carry("catalog-sync", "items"));

@@ -122,6 +122,17 @@ pub struct MigrateArgs {
     /// published again and readers do not take new events for old ones. Stop the services first.
     #[arg(long, requires = "services")]
     pub new_epoch: bool,
+    /// Whether Kafka's topics are made as well: off where somebody else does, such as Strimzi's operator.
+    #[arg(long, value_enum, default_value_t = Topics::On)]
+    pub topics: Topics,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Topics {
+    /// Those that are missing are made.
+    On,
+    /// Kafka is left alone.
+    Off,
 }
 
 fn service_names() -> PossibleValuesParser {

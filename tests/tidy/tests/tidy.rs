@@ -120,6 +120,7 @@ fn links_between_documents_lead_somewhere() {
     let documents: Vec<Text> = texts
         .chain(files("crates", ".md"))
         .chain(files("deploy", ".md"))
+        .chain(files("helm", ".md"))
         .collect();
     assert!(documents.len() >= at_the_top.len());
     let exists = |path: &str| workspace().join(path).exists();

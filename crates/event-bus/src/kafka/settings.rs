@@ -24,7 +24,7 @@ pub struct KafkaSettings {
     pub max_record_bytes: u32,
     /// By short topic name, where a topic differs from the table in the code.
     pub topics: BTreeMap<String, TopicSettings>,
-    /// Anything else librdkafka understands, e.g. `security.protocol`.
+    /// Anything else librdkafka understands, e.g. `security.protocol`; `_` stands for `.`, which no variable's name may contain.
     pub librdkafka: BTreeMap<String, String>,
 }
 
@@ -95,7 +95,7 @@ impl KafkaSettings {
             .set("topic.metadata.refresh.interval.ms", "30000")
             .set("topic.metadata.propagation.max.ms", "1000");
         for (key, value) in &self.librdkafka {
-            config.set(key, value);
+            config.set(key.replace('_', "."), value);
         }
         config
     }
@@ -133,5 +133,24 @@ impl KafkaSettings {
             .and_then(|topic| topic.retention_seconds)
             .map(Duration::from_secs);
         Some(set.unwrap_or(retention))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_librdkafka_understands_may_be_written_as_variables_can_be() {
+        let mut settings = KafkaSettings::new("kafka:9092", "millrace.");
+        for (key, value) in [
+            ("security.protocol", "sasl_plaintext"),
+            ("sasl_password", "a_b"),
+        ] {
+            settings.librdkafka.insert(key.to_owned(), value.to_owned());
+        }
+        let config = settings.client("test");
+        assert_eq!(config.get("security.protocol"), Some("sasl_plaintext"));
+        assert_eq!(config.get("sasl.password"), Some("a_b"));
     }
 }

@@ -53,7 +53,7 @@ pub async fn simulate(args: SimulateArgs) -> Result<()> {
 pub async fn migrate(args: &MigrateArgs, files: &SettingsArgs) -> Result<()> {
     let settings = Settings::load(files.config.as_deref())?;
     let chosen = selection(&args.services);
-    let work = system::migrate(&settings, &chosen, args.dry_run, args.new_epoch);
+    let work = system::migrate(&settings, &chosen, args);
     let done = tokio::time::timeout(Duration::from_secs(600), work)
         .await
         .context("took longer than ten minutes")??;

@@ -25,6 +25,7 @@ use millrace_values::Channels;
 use tonic::transport::Endpoint;
 
 use super::{Databases, Selection, ServiceName};
+use crate::cli::{MigrateArgs, Topics};
 use crate::exit::WrongSettings;
 use crate::settings::{BusKind, Settings};
 
@@ -317,29 +318,29 @@ pub fn database_names(settings: &Settings) -> Result<Vec<String>> {
 pub async fn migrate(
     settings: &Settings,
     selection: &Selection,
-    dry_run: bool,
-    new_epoch: bool,
+    wanted: &MigrateArgs,
 ) -> Result<Vec<String>> {
     let (clock, ids): (Arc<dyn Clock>, _) = (Arc::new(SystemClock), Ids::random());
     let mut done = Vec::new();
     for (service, name) in names(selection, &settings.channels()?) {
         let database = open(settings, &name, &clock, &ids).await?;
         let owners = owners(service);
-        let steps: Vec<Pending> = if dry_run {
+        let steps: Vec<Pending> = if wanted.dry_run {
             database.pending(&owners).await?
         } else {
             database.migrate(&owners).await?
         };
         done.extend(steps.iter().map(|step| format!("{name}: {step}")));
-        if new_epoch {
-            if !dry_run {
+        if wanted.new_epoch {
+            if !wanted.dry_run {
                 database.begin_epoch().await?;
             }
             done.push(format!("{name}: a new epoch of its log"));
         }
         database.close().await;
     }
-    if settings.bus.kind == BusKind::Kafka && !dry_run {
+    let makes_topics = settings.bus.kind == BusKind::Kafka && wanted.topics == Topics::On;
+    if makes_topics && !wanted.dry_run {
         let bus = KafkaBus::new(settings.bus.kafka.clone(), "migrate")?;
         done.extend(
             bus.create_topics()
