@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use crate::MIGRATIONS;
 use crate::config::{Config, DRAIN, Stores, StoresError};
 use crate::inbound::{
-    Desk, GROUP, InventoryRows, Keeper, ReservationApi, Shortfalls, TOPICS, Transfers,
+    Desk, GROUP, InventoryRows, Keeper, ReservationApi, Shortfalls, TOPICS, Transfers, Underway,
 };
 use crate::outbound::{Carrier, ErpSide, Warehouses};
 use crate::read_model::{ERP_WORK, Figures, Listing, ReservationRows};
@@ -129,6 +129,7 @@ impl Service {
             erp,
             channels,
             ids: ids.clone(),
+            underway: Underway::default(),
             made: counter("reservation_made", "Reservations made"),
             refused: counter(
                 "reservation_refused",

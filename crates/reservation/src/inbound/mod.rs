@@ -7,7 +7,7 @@ mod shortfalls;
 mod transfers;
 
 pub use figures::{GROUP, InventoryRows, TOPICS};
-pub use grpc::{Desk, ReservationApi};
+pub use grpc::{Desk, ReservationApi, Underway};
 pub use keeper::Keeper;
 pub use shortfalls::Shortfalls;
 pub use transfers::Transfers;

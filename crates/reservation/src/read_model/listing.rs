@@ -1,11 +1,14 @@
 //! Pages of reservations, and the few questions that are not about one by its number.
 
+use std::collections::HashMap;
+
 use millrace_contract::reservation::v1::{ReservationState, ReservationView};
-use millrace_event_store::{Database, StoreError};
+use millrace_event_store::{Database, StoreError, places};
 use millrace_values::{
     ChannelCode, CustomerNumber, ErpCode, LocationCode, Quantity, Sku, SystemId, VariantCode,
 };
 use prost::Message;
+use sqlx::AssertSqlSafe;
 
 use super::asked;
 use crate::domain::shelf::ShelfKey;
@@ -87,7 +90,7 @@ impl Listing {
         })
     }
 
-    /// How many reservations of a customer have not ended.
+    /// How many reservations of a customer have not ended; those of `begun` that rows do not show yet have not.
     ///
     /// # Errors
     /// The database is away.
@@ -95,18 +98,30 @@ impl Listing {
         &self,
         channel: &ChannelCode,
         customer: &CustomerNumber,
+        begun: &[String],
     ) -> Result<usize, StoreError> {
-        let query = sqlx::query_as(
-            "SELECT COUNT(*) FROM reservations WHERE channel = $1 AND customer = $2 AND state IN ($3, $4)",
-        );
-        let (count,): (i64,) = query
+        let mut sql = "SELECT stream, state FROM reservations WHERE (channel = $1 AND customer = $2 AND state IN ($3, $4))".to_owned();
+        if !begun.is_empty() {
+            sql += &format!(" OR stream IN ({})", places(5, begun.len()));
+        }
+        let open = [ReservationState::Requested, ReservationState::Posted]
+            .map(|state| i64::from(i32::from(state)));
+        let mut query = sqlx::query_as::<_, (String, i64)>(AssertSqlSafe(sql))
             .bind(channel.as_str())
             .bind(customer.as_str())
-            .bind(i64::from(i32::from(ReservationState::Requested)))
-            .bind(i64::from(i32::from(ReservationState::Posted)))
-            .fetch_one(self.database.pool())
-            .await?;
-        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+            .bind(open[0])
+            .bind(open[1]);
+        for stream in begun {
+            query = query.bind(stream);
+        }
+        let shown: HashMap<String, i64> = query
+            .fetch_all(self.database.pool())
+            .await?
+            .into_iter()
+            .collect();
+        let of_rows = shown.values().filter(|state| open.contains(state)).count();
+        let on_their_way = begun.iter().filter(|stream| !shown.contains_key(*stream));
+        Ok(of_rows + on_their_way.count())
     }
 
     /// Lines of reservations nobody has looked for yet, the newest first. What cannot be read is left out.

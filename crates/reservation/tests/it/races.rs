@@ -7,7 +7,7 @@ use millrace_contract::reservation::v1::CancelReservationRequest;
 use tokio::sync::Barrier;
 use tonic::{Code, Status};
 
-use crate::world::{CHAIR, CHANNEL, Client, LAMP, OTHER, STORE, World, wish};
+use crate::world::{CHAIR, CHANNEL, Client, LAMP, OTHER, STORE, World, reason, wish};
 
 const CALLERS: usize = 64;
 
@@ -99,6 +99,36 @@ async fn reservations_that_cross_on_two_items_are_whole_or_not_at_all() {
         13
     );
     assert_eq!((one.held(CHAIR).await, one.held(LAMP).await), (13, 13));
+}
+
+/// A customer who asks for everything at once gets as many reservations as one who asks for them one by one: five, as nobody said
+/// otherwise.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_customer_who_asks_at_once_has_no_more_open_than_allowed() {
+    let world = World::new().await;
+    world.tell(CHAIR, &[(STORE, 100)]).await;
+    let instance = world.instance().await;
+    instance.knows(CHAIR).await;
+    let start = Arc::new(Barrier::new(CALLERS));
+    let calls = (0..CALLERS).map(|caller| {
+        let mut client = instance.shop.clone();
+        let start = start.clone();
+        tokio::spawn(async move {
+            let mut wish = wish(&format!("R-{caller}"), &[(CHAIR, 1)]);
+            wish.reservation.as_mut().unwrap().customer_number = "C-1".to_owned();
+            start.wait().await;
+            client.create_reservation(wish).await
+        })
+    });
+    assert_eq!(
+        won(join_all(calls).await.into_iter().map(Result::unwrap)),
+        5
+    );
+    let mut sixth = wish("R-sixth", &[(CHAIR, 1)]);
+    sixth.reservation.as_mut().unwrap().customer_number = "C-1".to_owned();
+    let refused = instance.shop.clone().create_reservation(sixth).await;
+    assert_eq!(reason(&refused.unwrap_err()), "TOO_MANY_OPEN");
+    assert_eq!(instance.held(CHAIR).await, 5);
 }
 
 /// What another process gave back is there for everybody.

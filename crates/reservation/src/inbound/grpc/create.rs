@@ -9,6 +9,7 @@ use millrace_values::{Channel, Timestamp};
 use tonic::{Code, Request, Status};
 use tracing::info;
 
+use super::underway::Place;
 use super::{CREATE, ReservationApi, refusal};
 use crate::domain::shelf::NotThere;
 use crate::domain::{Requested, Reservation, Store, Taken};
@@ -97,7 +98,7 @@ impl ReservationApi {
             return Err(rejection::precondition(reason, why));
         }
         let lines = desk.lines(&reservation, false).await?;
-        self.within_the_limit(&reservation, store).await?;
+        let place = self.within_the_limit(&reservation, store).await?;
         if let Some(contact) = &wish.contact {
             let sealed = wire::seal(&desk.sealer, &reservation, contact).await;
             reservation.contact = Some(sealed.map_err(refusal::not_sealed)?);
@@ -125,26 +126,36 @@ impl ReservationApi {
             requested.lines = desk.lines(&requested.reservation, true).await?;
             outcome = desk.reservations.request(requested, actor).await;
         }
-        outcome
+        let made = outcome
             .map_err(|error| refusal::failed(error, number.as_str()))?
-            .ok_or_else(|| rejection::conflict("changed meanwhile, try again"))
+            .ok_or_else(|| rejection::conflict("changed meanwhile, try again"))?;
+        if let Some(place) = place {
+            place.keep();
+        }
+        Ok(made)
     }
 
-    /// A customer may have so many that have not ended; counted in the rows, so calls of one moment do not see each other.
+    /// A customer may have so many that have not ended. His place among them; `None`: nobody counts.
     async fn within_the_limit(
         &self,
         reservation: &Reservation,
         store: &Store,
-    ) -> Result<(), Status> {
+    ) -> Result<Option<Place>, Status> {
         let (Some(customer), Some(most)) = (&reservation.customer, store.limits.open_per_customer)
         else {
-            return Ok(());
+            return Ok(None);
         };
-        let listing = &self.desk.listing;
-        let open = listing.open_of(&reservation.channel, customer).await;
-        let open = open.map_err(|error| refusal::away(&error))?;
+        let desk = &self.desk;
+        let who = (reservation.channel.clone(), customer.clone());
+        let now = desk.reservations.now();
+        // Before rows are looked at: whoever is not among the others yet sees this one.
+        let (place, others) = desk.underway.join(who, &reservation.stream(), now);
+        let open = desk
+            .listing
+            .open_of(&reservation.channel, customer, &others);
+        let open = open.await.map_err(|error| refusal::away(&error))?;
         if open < most {
-            return Ok(());
+            return Ok(Some(place));
         }
         Err(rejection::precondition(
             "TOO_MANY_OPEN",

@@ -15,6 +15,7 @@ use millrace_values::{
 use tonic::{Request, Status};
 
 use super::refusal;
+use super::underway::Underway;
 use crate::config::Stores;
 use crate::domain::{Command, LineStatus, Reservation, Store, Taken, stream};
 use crate::outbound::ErpSide;
@@ -40,6 +41,7 @@ pub struct Desk {
     pub erp: Option<ErpSide>,
     pub channels: Arc<Channels>,
     pub ids: Ids,
+    pub underway: Underway,
     pub made: Counter,
     pub refused: Counter,
 }

@@ -3,6 +3,7 @@
 mod create;
 mod desk;
 mod refusal;
+mod underway;
 
 use std::collections::HashSet;
 
@@ -21,6 +22,7 @@ use crate::reservations::ReservationError;
 use crate::wire;
 pub use desk::Desk;
 use desk::{location_of, note_of, number_of};
+pub use underway::Underway;
 
 const CREATE: &str = "reservation:create";
 const READ: &str = "reservation:read";
