@@ -44,7 +44,7 @@ const fn topic(name: &'static str, kind: Kind, owner: &'static str, outward: boo
 }
 
 /// Every topic there is.
-pub const TOPICS: [Topic; 14] = [
+pub const TOPICS: [Topic; 15] = [
     topic("items", Kind::State, "catalog-sync", true),
     topic("prices", Kind::State, "catalog-sync", true),
     topic("webshop-categories", Kind::State, "catalog-sync", true),
@@ -59,6 +59,8 @@ pub const TOPICS: [Topic; 14] = [
     topic("webshop-orders", FACTS, "order-intake", true),
     topic("reservations", FACTS, "reservation", true),
     topic("returns", FACTS, "returns", true),
+    // Said in the feed of the channel they belong to, and nowhere else.
+    topic("doorbells", FACTS, "shop-delivery", true),
 ];
 
 /// The topic with this short name.

@@ -4,8 +4,10 @@
 #![cfg(test)]
 
 mod convergence;
+mod doorbells;
 mod feed;
 mod harness;
 mod kafka;
 mod reading;
+mod rung;
 mod source;
