@@ -43,7 +43,7 @@ pub struct Wishes {
     /// By name; with placeholders.
     pub headers: Vec<(String, Secret)>,
     /// With placeholders; `None`: as usual, with `payload` if it is full.
-    pub body: Option<String>,
+    pub body: Option<Secret>,
     /// Whether the change itself is sent along.
     pub full_payload: bool,
     pub secrets: Vec<Secret>,
@@ -101,7 +101,7 @@ impl Endpoint {
         let body = match (&wishes.body, wishes.full_payload) {
             (None, _) if method == Method::GET => None,
             (Some(_), _) if method == Method::GET => return Err(wrong("body", "a GET has none")),
-            (Some(text), _) => Some(text.as_str()),
+            (Some(text), _) => Some(text.expose()),
             (None, true) => Some(FULL),
             (None, false) => Some(THIN),
         };

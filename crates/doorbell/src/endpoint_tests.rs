@@ -44,35 +44,35 @@ fn what_cannot_be_meant_is_refused_by_name() {
         (
             Wishes {
                 method: "GET".into(),
-                body: Some("x".into()),
+                body: Some(Secret::new("x")),
                 ..good()
             },
             "body: a GET has none",
         ),
         (
             Wishes {
-                body: Some("{\"a\": {{keys}}}".into()),
+                body: Some(Secret::new("{\"a\": {{keys}}}")),
                 ..good()
             },
             "body: the placeholder at character 7 is none of id, channel, doorbell, type, kind, key",
         ),
         (
             Wishes {
-                body: Some("{{key".into()),
+                body: Some(Secret::new("{{key")),
                 ..good()
             },
             "body: the placeholder that begins at character 1 has no end (}})",
         ),
         (
             Wishes {
-                body: Some("{\"a\": {{key}}}".into()),
+                body: Some(Secret::new("{\"a\": {{key}}}")),
                 ..good()
             },
             "body: is no JSON when it is filled in, at line 1",
         ),
         (
             Wishes {
-                body: Some("{\"a\": {{payload}}}".into()),
+                body: Some(Secret::new("{\"a\": {{payload}}}")),
                 ..good()
             },
             "body: has {{payload}}, which is there with payload = \"full\" only",

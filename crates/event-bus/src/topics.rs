@@ -59,9 +59,16 @@ pub const TOPICS: [Topic; 15] = [
     topic("webshop-orders", FACTS, "order-intake", true),
     topic("reservations", FACTS, "reservation", true),
     topic("returns", FACTS, "returns", true),
-    // Said in the feed of the channel they belong to, and nowhere else.
-    topic("doorbells", FACTS, "shop-delivery", true),
+    topic("doorbells", FACTS, FEEDS, true),
 ];
+
+/// Owner of what is said in a channel's feed and nowhere else: there is no internal topic of it.
+const FEEDS: &str = "feeds";
+
+/// The topics that mirror services' logs.
+pub fn internal() -> impl Iterator<Item = &'static Topic> {
+    TOPICS.iter().filter(|topic| topic.owner != FEEDS)
+}
 
 /// The topic with this short name.
 #[must_use]

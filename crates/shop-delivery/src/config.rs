@@ -56,9 +56,9 @@ pub struct DoorbellSettings {
     /// With placeholders.
     #[serde(default)]
     pub headers: BTreeMap<String, Secret>,
-    /// With placeholders; absent: a JSON document with the change, or what to fetch.
+    /// With placeholders; absent: a JSON document with the change, or what to fetch. Some shops want their password in it.
     #[serde(default)]
-    pub body: Option<String>,
+    pub body: Option<Secret>,
     /// Topics it is for; empty: all of the feed.
     #[serde(default)]
     pub kinds: Vec<String>,

@@ -102,7 +102,7 @@ async fn a_ring_is_made_as_the_shop_wishes_and_signed_with_every_secret() {
             header("Content-Type", "application/xml"),
             header("x-about", "{{channel}}: {{key}}"),
         ],
-        body: Some("<changed n='{{count}}'>{{key}}</changed>".into()),
+        body: Some(Secret::new("<changed n='{{count}}'>{{key}}</changed>")),
         ..wishes(url)
     };
     assert_eq!(ring(own, names(&[&[]])).await, Answer::Taken);

@@ -7,6 +7,8 @@ CREATE TABLE doorbells (
     -- Rings under way stand for what comes after, up to here; those that begin up to `rung` are done. Null: none are under way.
     up_to BIGINT,
     rung BIGINT,
+    -- What the changes of one of these rings have in common.
+    together TEXT,
     -- Version of its stream up to which it was heeded.
     heeded BIGINT NOT NULL,
     -- Why and since when it is off; null: it is on.

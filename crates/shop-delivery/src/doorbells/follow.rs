@@ -111,11 +111,17 @@ pub(crate) async fn pending(
             first.map(|first| first.recorded_at),
         ));
     }
-    let events = log.read_feed(after, COUNTED as usize).await?;
-    let mut chosen = events.iter().filter(|event| chosen.has(&event.event.kind));
-    let first = chosen.next().map(|first| first.recorded_at);
-    let count = first.map_or(0, |_| 1 + chosen.count() as u64);
-    Ok((count, first))
+    let (mut count, mut oldest, mut looked) = (0, None, after);
+    while looked < head {
+        let page = log.read_feed(looked, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        looked = last.at.number;
+        for recorded in page.iter().filter(|event| chosen.has(&event.event.kind)) {
+            count += 1;
+            oldest = oldest.or(Some(recorded.recorded_at));
+        }
+    }
+    Ok((count, oldest))
 }
 
 /// Where, and when, the channel was opened.

@@ -3,13 +3,13 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use futures::future::join_all;
 use jiff::SignedDuration;
 use millrace_event_store::{EventLog, LeaseEpoch, Post, StoreError, while_holding};
 use millrace_service_kit::retry::Backoff;
 use millrace_service_kit::{Clock, Ids, Shutdown};
 use millrace_values::ChannelCode;
 use thiserror::Error;
+use tokio::task::JoinSet;
 use tracing::{error, info};
 
 use crate::doorbells::figures::{Figures, Here};
@@ -54,6 +54,7 @@ pub(crate) async fn ring_all(
     post: Post,
     shutdown: Shutdown,
 ) -> Result<(), StoreError> {
+    let ringers: Vec<Arc<Ringer>> = ringers.into_iter().map(Arc::new).collect();
     let ringers = &ringers;
     let standing_by = || {};
     while_holding(
@@ -65,8 +66,12 @@ pub(crate) async fn ring_all(
             if let Some(ringer) = ringers.first() {
                 ringer.say_closed().await;
             }
-            let ringing = ringers.iter().map(|ringer| ringer.work(&held.lease, &stop));
-            join_all(ringing).await;
+            let mut ringing = JoinSet::new();
+            for ringer in ringers {
+                let (ringer, lease, stop) = (ringer.clone(), held.lease.clone(), stop.clone());
+                ringing.spawn(async move { ringer.work(&lease, &stop).await });
+            }
+            ringing.join_all().await;
         },
     )
     .await

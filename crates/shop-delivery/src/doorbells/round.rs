@@ -1,39 +1,29 @@
 //! The ringing itself, step by step: heed what was said, then the one thing that is next.
 
+mod answer;
+mod keep;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use millrace_contract::doorbells::v1::{DoorbellSwitchedOff, OffReason};
-use millrace_doorbell::Answer;
-use millrace_event_store::{
-    Append, AppendError, Expected, LeaseEpoch, Recorded, StoreError, still_held,
-};
+use jiff::Timestamp;
+use millrace_event_store::{LeaseEpoch, Recorded, StoreError};
 use millrace_service_kit::Shutdown;
-use millrace_service_kit::trace::span_of;
 use tokio::time::Instant;
-use tracing::{Instrument, error, info, warn};
 
-use crate::domain::patience::{Next, after_failure};
 use crate::domain::rings::Ring;
-use crate::doorbells::events::{Said, said, stream, why_off};
-use crate::doorbells::follow::{at, first_after, gather, opened, pending};
-use crate::doorbells::message::message;
+use crate::doorbells::events::{Said, stream, why_off};
+use crate::doorbells::follow::{at, first_after, gather, opened};
 use crate::doorbells::ringer::{Broken, Ringer};
-use crate::read_model::{
-    Bell, Off, Replay, Window, forget_replay, load_bell, load_replays, save_bell, save_replay,
-};
+use crate::read_model::{Bell, Off, Replay, Window, load_bell, load_replays};
+use answer::Rung;
 
 /// Rings of one window, at most: what is held in memory.
 const MOST: usize = 500;
 /// Passed over and not written down: looked through again after a crash.
 const UNWRITTEN: u64 = 1_000;
-/// While it waits for a moment, the clock is looked at so often, and what was said is heeded.
+/// What was said is looked for so often while the feed moves, and the clock while it waits for a moment.
 const LOOK: Duration = Duration::from_secs(1);
-/// What is pending is counted at most so often.
-const COUNT: Duration = Duration::from_secs(5);
-/// A ring under way when the process is asked to stop gets so long to be answered.
-const GRACE: Duration = Duration::from_secs(10);
 
 pub(super) struct Round<'a> {
     ringer: &'a Ringer,
@@ -48,6 +38,9 @@ pub(super) struct Round<'a> {
     /// When the first change behind that rings.
     due: Option<Timestamp>,
     counted: Option<Instant>,
+    /// The feed has moved since it was last looked for what was said.
+    unheeded: bool,
+    heeded: Option<Instant>,
 }
 
 /// What to do after a step.
@@ -57,15 +50,6 @@ enum Step {
     Wait,
     WaitUntil(Timestamp),
     Stop,
-}
-
-/// What came of a ring.
-enum Rung {
-    Taken,
-    /// It is tried again, or off now.
-    NotTaken,
-    /// The process stops; nobody knows.
-    Unknown,
 }
 
 impl<'a> Round<'a> {
@@ -84,7 +68,14 @@ impl<'a> Round<'a> {
             looked: 0,
             due: None,
             counted: None,
+            unheeded: false,
+            heeded: None,
         };
+        // Rings that were made otherwise say nothing about which of today's are done: all of the stretch rings again.
+        let is_other = |window: &Window| window.together != ringer.doorbell.together;
+        if round.bell.window.as_ref().is_some_and(is_other) {
+            round.bell.window = None;
+        }
         if is_new {
             if opened(&feed.log, &ringer.channel).await?.is_some() {
                 round.bell.place = Some(feed.log.head().await?);
@@ -101,6 +92,10 @@ impl<'a> Round<'a> {
         while !stop.is_cancelled() {
             if moved.has_changed().map_err(|_| StoreError::Closed)? {
                 moved.borrow_and_update();
+                self.unheeded = true;
+            }
+            // A busy feed says little about doorbells.
+            if self.unheeded && self.heeded.is_none_or(|heeded| heeded.elapsed() >= LOOK) {
                 self.heed().await?;
             }
             self.count().await?;
@@ -114,6 +109,7 @@ impl<'a> Round<'a> {
                             changed.map_err(|_| StoreError::Closed)?;
                             moved.mark_changed();
                         }
+                        () = tokio::time::sleep(LOOK), if self.unheeded => {}
                     }
                 }
                 Step::WaitUntil(moment) => {
@@ -131,6 +127,7 @@ impl<'a> Round<'a> {
 
     /// Reads what was said about this doorbell since, in its order.
     async fn heed(&mut self) -> Result<(), Broken> {
+        (self.unheeded, self.heeded) = (false, Some(Instant::now()));
         let log = &self.ringer.feed.log;
         let heard = log.read_stream(&self.stream, self.bell.heeded, 100).await?;
         let opened = match self.bell.place {
@@ -241,7 +238,8 @@ impl<'a> Round<'a> {
         let ringer = self.ringer;
         let log = &ringer.feed.log;
         if self.rings.is_none() {
-            let (rings, _) = gather(log, &ringer.doorbell, place, window.up_to, MOST).await?;
+            let all = usize::MAX;
+            let (rings, _) = gather(log, &ringer.doorbell, place, window.up_to, all).await?;
             let left = rings.into_iter().filter(|ring| ring.first > window.rung);
             self.rings = Some(left.collect());
         }
@@ -305,103 +303,14 @@ impl<'a> Round<'a> {
         let from = self.looked.max(place);
         let (rings, up_to) = gather(log, doorbell, from, head, MOST).await?;
         self.bell.place = Some(from);
-        self.bell.window = Some(Window { up_to, rung: from });
+        self.bell.window = Some(Window {
+            up_to,
+            rung: from,
+            together: doorbell.together,
+        });
         self.rings = Some(rings.into());
         self.keep().await?;
         Ok(Step::GoOn)
-    }
-
-    async fn ring(
-        &mut self,
-        ring: &Ring,
-        told: &Recorded,
-        stop: &Shutdown,
-    ) -> Result<Rung, Broken> {
-        let ringer = self.ringer;
-        let (log, doorbell) = (&ringer.feed.log, &*ringer.doorbell);
-        let message = message(&**log, &ringer.channel, doorbell, ring, told);
-        let span = span_of(told.event.cause.traceparent.as_deref());
-        let ringing = doorbell.endpoint.ring(&message, ringer.clock.now());
-        let answer = tokio::select! {
-            answer = ringing.instrument(span.clone()) => answer,
-            () = asked_long_ago(stop) => return Ok(Rung::Unknown),
-        };
-        self.answered(answer).instrument(span).await
-    }
-
-    async fn answered(&mut self, answer: Answer) -> Result<Rung, Broken> {
-        let ringer = self.ringer;
-        let (channel, name) = (&ringer.channel, &ringer.doorbell.name);
-        let now = ringer.clock.now();
-        let (reason, wish) = match answer {
-            Answer::Taken => {
-                ringer
-                    .figures
-                    .change(channel, name, |reading| reading.rings += 1);
-                if self.bell.trouble.take().is_some() {
-                    info!(channel = %channel, doorbell = name, "doorbell {name} of channel {channel} rings again");
-                }
-                self.bell.last_success = Some(now);
-                return Ok(Rung::Taken);
-            }
-            Answer::Gone => ("answered 410".to_owned(), None),
-            Answer::Failed {
-                ref reason,
-                retry_after,
-            } => (reason.clone(), retry_after),
-        };
-        ringer
-            .figures
-            .change(channel, name, |reading| reading.failures += 1);
-        self.bell.last_failure = Some((reason.clone(), now));
-        if answer == Answer::Gone {
-            self.switch_off(OffReason::Gone, reason).await?;
-            return Ok(Rung::NotTaken);
-        }
-        let wish = wish.map(|wish| SignedDuration::try_from(wish).unwrap_or(SignedDuration::MAX));
-        let (before, jitter) = (self.bell.trouble, ringer.ids.fraction());
-        match after_failure(before, wish, now, jitter, ringer.give_up_after) {
-            Next::GiveUp => self.switch_off(OffReason::Failing, reason).await?,
-            Next::TryAgain(trouble) => {
-                if before.is_none() {
-                    warn!(channel = %channel, doorbell = name, reason, "doorbell {name} of channel {channel} is not answered, trying again: {reason}");
-                }
-                self.bell.trouble = Some(trouble);
-                self.keep().await?;
-            }
-        }
-        Ok(Rung::NotTaken)
-    }
-
-    /// Says so in the feed, where it is heeded at once.
-    async fn switch_off(&mut self, reason: OffReason, note: String) -> Result<(), Broken> {
-        let ringer = self.ringer;
-        let (channel, name) = (&ringer.channel, &ringer.doorbell.name);
-        let off = DoorbellSwitchedOff {
-            doorbell: name.clone(),
-            reason: reason.into(),
-            note,
-        };
-        let (why, now) = (why_off(&off), ringer.clock.now());
-        let id = ringer.ids.uuid_at(now);
-        let actor = "shop-delivery";
-        let event = said(&Said::Off(off), channel, &self.stream, id, now, actor, None);
-        let append = Append {
-            lease: Some(self.lease.clone()),
-            ..Append::to(&self.stream, Expected::Any, vec![event])
-        };
-        match ringer.feed.log.append(append).await {
-            Ok(_) => {}
-            Err(AppendError::StaleLease { .. }) => return Err(Broken::Lost),
-            Err(AppendError::Store(error)) => return Err(error.into()),
-            // One small event of our own making.
-            Err(other) => {
-                let reason = other.to_string();
-                return Err(StoreError::Corrupt { number: 0, reason }.into());
-            }
-        }
-        error!(channel = %channel, doorbell = name, reason = why, "doorbell {name} of channel {channel} is switched off: {why}");
-        self.heed().await
     }
 
     fn forget_what_was_found(&mut self) {
@@ -409,64 +318,4 @@ impl<'a> Round<'a> {
         self.due = None;
         self.looked = 0;
     }
-
-    async fn keep(&self) -> Result<(), Broken> {
-        let replays = self.replays.clone();
-        self.keep_with_replays(&replays).await
-    }
-
-    /// Writes down how far it has come, unless another process goes on by now. Lost with a machine, it is rung again.
-    async fn keep_with_replays(&self, before: &[Replay]) -> Result<(), Broken> {
-        let name = &self.ringer.doorbell.name;
-        let mut tx = self.ringer.feed.database.begin_derived().await?;
-        if !still_held(&mut tx, self.lease).await? {
-            tx.rollback().await?;
-            return Err(Broken::Lost);
-        }
-        save_bell(&mut tx, name, &self.bell).await?;
-        for replay in before {
-            if self.replays.iter().all(|kept| kept.asked != replay.asked) {
-                forget_replay(&mut tx, name, replay.asked).await?;
-            }
-        }
-        for replay in self
-            .replays
-            .iter()
-            .filter(|replay| !before.contains(replay))
-        {
-            save_replay(&mut tx, name, replay).await?;
-        }
-        tx.commit().await?;
-        Ok(())
-    }
-
-    async fn count(&mut self) -> Result<(), Broken> {
-        if self
-            .counted
-            .is_some_and(|counted| counted.elapsed() < COUNT)
-        {
-            return Ok(());
-        }
-        self.counted = Some(Instant::now());
-        let (log, doorbell) = (&self.ringer.feed.log, &self.ringer.doorbell);
-        let count = match self.bell.rung_up_to() {
-            Some(rung) => {
-                pending(log, &doorbell.chosen, rung.max(self.looked))
-                    .await?
-                    .0
-            }
-            None => 0,
-        };
-        self.ringer.show(|here| {
-            if let Some(here) = here {
-                here.pending = count;
-            }
-        });
-        Ok(())
-    }
-}
-
-async fn asked_long_ago(stop: &Shutdown) {
-    stop.cancelled().await;
-    tokio::time::sleep(GRACE).await;
 }

@@ -6,6 +6,7 @@ use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row};
 
 use crate::domain::patience::Trouble;
+use crate::domain::rings::Together;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Bell {
@@ -26,6 +27,8 @@ pub(crate) struct Window {
     pub up_to: u64,
     /// Those that begin up to here are done.
     pub rung: u64,
+    /// How they were made; other settings make other rings.
+    pub together: Together,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +67,7 @@ pub(crate) async fn save_bell(tx: &mut Tx, name: &str, bell: &Bell) -> Result<()
         .bind(bell.place.map(number))
         .bind(bell.window.map(|window| number(window.up_to)))
         .bind(bell.window.map(|window| number(window.rung)))
+        .bind(bell.window.map(|window| word(window.together)))
         .bind(number(bell.heeded))
         .bind(off.map(|off| off.reason.as_str()))
         .bind(off.map(|off| off.since.as_microsecond()))
@@ -130,14 +134,20 @@ impl<'r> FromRow<'r, AnyRow> for Bell {
             let value: Option<i64> = row.try_get(column)?;
             Ok(value.and_then(|value| Timestamp::from_microsecond(value).ok()))
         };
+        let together = row.try_get::<Option<String>, _>("together")?;
         let window = count("up_to")?.zip(count("rung")?);
+        let window = window.zip(together.as_deref().and_then(together_of));
         let off = row.try_get::<Option<String>, _>("off_reason")?;
         let failing = moment("failing_since")?.zip(moment("next_try_at")?);
         let attempts = u32::try_from(count("attempts")?.unwrap_or_default());
         let failure = row.try_get::<Option<String>, _>("last_failure")?;
         Ok(Self {
             place: count("place")?,
-            window: window.map(|(up_to, rung)| Window { up_to, rung }),
+            window: window.map(|((up_to, rung), together)| Window {
+                up_to,
+                rung,
+                together,
+            }),
             heeded: count("heeded")?.unwrap_or_default(),
             off: off
                 .zip(moment("off_at")?)
@@ -155,4 +165,22 @@ impl<'r> FromRow<'r, AnyRow> for Bell {
 
 fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+const WORDS: [(Together, &str); 4] = [
+    (Together::Never, "never"),
+    (Together::ByKey, "by-key"),
+    (Together::ByKind, "by-kind"),
+    (Together::All, "all"),
+];
+
+fn word(together: Together) -> &'static str {
+    let found = WORDS.iter().find(|(known, _)| *known == together);
+    found.map_or("", |(_, word)| word)
+}
+
+/// `None`: a newer binary's; its rings are made anew.
+fn together_of(word: &str) -> Option<Together> {
+    let found = WORDS.iter().find(|(_, known)| *known == word);
+    found.map(|(together, _)| *together)
 }

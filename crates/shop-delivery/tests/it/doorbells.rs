@@ -4,128 +4,19 @@ use std::time::Duration;
 
 use millrace_contract::changes::v1::start::At;
 use millrace_contract::changes::v1::{
-    DoorbellState, DoorbellStatus, ListDoorbellsRequest, OpenChannelRequest, ReplayDoorbellRequest,
-    SwitchDoorbellRequest, TestDoorbellRequest,
+    DoorbellState, ListDoorbellsRequest, OpenChannelRequest, SwitchDoorbellRequest,
+    TestDoorbellRequest,
 };
 use millrace_contract::doorbells::v1::{DoorbellSwitchedOff, OffReason};
-use millrace_shop_delivery::Config;
 use millrace_test_rig::until;
 use prost::Message;
 use tonic::Code;
 use tonic_types::StatusExt;
 
 use crate::harness::{Ground, OPERATOR, PATIENCE, SHOP, World, furniture};
+use crate::operator::{CHANNEL, keys, postgres};
 use crate::rung::{Shop, config, told_by_id};
 use crate::source::*;
-
-const CHANNEL: &str = "furniture";
-
-impl World {
-    async fn ringing(config: Config) -> Self {
-        Self::ringing_on(Ground::embedded(), config).await
-    }
-
-    /// Opened, and every doorbell seen for the first time.
-    async fn ringing_on(ground: Ground, config: Config) -> Self {
-        let world = Self::closed_on(ground, config).await;
-        world.open().await;
-        world
-    }
-
-    async fn closed_on(ground: Ground, config: Config) -> Self {
-        let wanted = config.channels[0].doorbells.len();
-        let world = Self::with(ground, furniture("'DEALER'", "'EAST'"), config).await;
-        until(PATIENCE, "every doorbell is looked after", async || {
-            let shown = world.metrics.text();
-            let seen = shown.matches("millrace_doorbell_pending{").count();
-            (seen == wanted).then_some(())
-        })
-        .await;
-        world
-    }
-
-    async fn open(&self) -> u64 {
-        let request = OpenChannelRequest {
-            channel: CHANNEL.into(),
-        };
-        let mut bells = self.bells(Some(OPERATOR)).await;
-        bells
-            .open_channel(request)
-            .await
-            .unwrap()
-            .into_inner()
-            .position
-    }
-
-    async fn status(&self, name: &str) -> DoorbellStatus {
-        let request = ListDoorbellsRequest {
-            channel: CHANNEL.into(),
-        };
-        let mut bells = self.bells(Some(OPERATOR)).await;
-        let listed = bells.list_doorbells(request).await.unwrap().into_inner();
-        let mut listed = listed.doorbells.into_iter();
-        listed.find(|doorbell| doorbell.name == name).unwrap()
-    }
-
-    async fn reaches(&self, name: &str, state: DoorbellState) -> DoorbellStatus {
-        let what = format!("doorbell {name} is {state:?}");
-        until(PATIENCE, &what, async || {
-            let status = self.status(name).await;
-            (status.state() == state).then_some(status)
-        })
-        .await
-    }
-
-    async fn has_nothing_pending(&self, name: &str) {
-        until(PATIENCE, "nothing is pending", async || {
-            let status = self.status(name).await;
-            (status.pending == 0 && status.pending_replays == 0).then_some(())
-        })
-        .await;
-    }
-
-    async fn switch(&self, name: &str, on: bool, pass_over: bool) {
-        let request = SwitchDoorbellRequest {
-            channel: CHANNEL.into(),
-            doorbell: name.into(),
-            on,
-            pass_over,
-            note: "a test".into(),
-        };
-        let mut bells = self.bells(Some(OPERATOR)).await;
-        bells.switch_doorbell(request).await.unwrap();
-    }
-
-    async fn replay(&self, name: &str, first: u64, last: u64) -> Result<u64, tonic::Status> {
-        let request = ReplayDoorbellRequest {
-            channel: CHANNEL.into(),
-            doorbell: name.into(),
-            first_position: first,
-            last_position: last,
-        };
-        let mut bells = self.bells(Some(OPERATOR)).await;
-        let answer = bells.replay_doorbell(request).await?;
-        Ok(answer.into_inner().positions)
-    }
-
-    async fn say_items(&self, numbers: std::ops::RangeInclusive<u32>) {
-        for number in numbers {
-            self.sources.say([item(number, "Chair")]).await;
-        }
-    }
-}
-
-async fn postgres() -> Ground {
-    let postgres = millrace_test_rig::postgres().await;
-    Ground {
-        url: postgres.create_database("doorbells").await.unwrap(),
-        ..Ground::embedded()
-    }
-}
-
-fn keys(numbers: std::ops::RangeInclusive<u32>) -> Vec<String> {
-    numbers.map(item_key).collect()
-}
 
 /// Rows 97, 100 and 126.
 #[tokio::test(flavor = "multi_thread")]
@@ -403,6 +294,42 @@ async fn changes_of_one_record_ring_once_in_a_while() {
     // All of it took less than the second; a slow machine may need more than one window.
     assert!(shop.rings().len() <= 10, "{} rings", shop.rings().len());
     world.end().await;
+}
+
+/// Rows 100 and 126: what comes while a ring is under way belongs to the next, also when the first has to be begun again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ring_for_several_changes_is_the_same_when_it_is_begun_again() {
+    for ground in [Ground::embedded(), postgres().await] {
+        let shop = Shop::open().await;
+        let coalesce = "coalesce = { by = 'key', within = '300ms' }\nkinds = ['items']";
+        let config = config("", &[shop.doorbell("shop", coalesce)]);
+        let mut world = World::ringing_on(ground, config).await;
+        shop.never_answers();
+        let both = |name: &str| [item(1, name), item(2, name)];
+        world.sources.say(both("first")).await;
+        world.sources.say(both("second")).await;
+        shop.hears(1).await;
+        world.sources.say(both("third")).await;
+        world.reaches("shop", DoorbellState::Failing).await;
+        world.stop().await;
+        shop.takes();
+        world.start(furniture("'DEALER'", "'EAST'")).await;
+        world.sources.say(both("fourth")).await;
+        let rings = until(PATIENCE, "every change is rung for", async || {
+            let rings = shop.rings();
+            let told: u64 = taken(&rings).map(super::rung::Ring::count).sum();
+            (told >= 8).then_some(rings)
+        })
+        .await;
+        let told: u64 = taken(&rings).map(super::rung::Ring::count).sum();
+        assert_eq!(told, 8, "each change is in one ring that was taken");
+        assert!(told_by_id(&rings).len() < rings.len(), "one came again");
+        world.end().await;
+    }
+}
+
+fn taken(rings: &[super::rung::Ring]) -> impl Iterator<Item = &super::rung::Ring> {
+    rings.iter().filter(|ring| ring.taken)
 }
 
 /// Row 100: by schedule, and then all of it in order, with the changes themselves.

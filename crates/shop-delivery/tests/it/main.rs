@@ -8,6 +8,8 @@ mod doorbells;
 mod feed;
 mod harness;
 mod kafka;
+mod operator;
 mod reading;
+mod ringing;
 mod rung;
 mod source;
