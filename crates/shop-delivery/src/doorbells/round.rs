@@ -22,8 +22,10 @@ use answer::Rung;
 const MOST: usize = 500;
 /// Passed over and not written down: looked through again after a crash.
 const UNWRITTEN: u64 = 1_000;
-/// What was said is looked for so often while the feed moves, and the clock while it waits for a moment.
+/// While it waits for a moment, the clock is looked at so often.
 const LOOK: Duration = Duration::from_secs(1);
+/// While the feed moves, what was said is looked for so often.
+const HEED: Duration = Duration::from_millis(200);
 
 pub(super) struct Round<'a> {
     ringer: &'a Ringer,
@@ -95,7 +97,7 @@ impl<'a> Round<'a> {
                 self.unheeded = true;
             }
             // A busy feed says little about doorbells.
-            if self.unheeded && self.heeded.is_none_or(|heeded| heeded.elapsed() >= LOOK) {
+            if self.unheeded && self.heeded.is_none_or(|heeded| heeded.elapsed() >= HEED) {
                 self.heed().await?;
             }
             self.count().await?;
@@ -109,7 +111,7 @@ impl<'a> Round<'a> {
                             changed.map_err(|_| StoreError::Closed)?;
                             moved.mark_changed();
                         }
-                        () = tokio::time::sleep(LOOK), if self.unheeded => {}
+                        () = tokio::time::sleep(HEED), if self.unheeded => {}
                     }
                 }
                 Step::WaitUntil(moment) => {
