@@ -108,7 +108,7 @@ async fn a_tour_whose_step_fails_ends_with_its_name_and_an_exit_code() {
     assert!(said.contains("503"), "{said}");
 }
 
-/// Rows 2, 12, 41, 42, 43, 46, 58, 59: every step of the tour, with a process per service.
+/// Rows 2, 12, 41, 42, 43, 46, 58, 59 and 97: every step of the tour, with a process per service.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tour_holds_with_a_process_per_service_on_kafka_and_postgres() {
     let postgres = millrace_test_rig::postgres()
@@ -117,13 +117,26 @@ async fn the_tour_holds_with_a_process_per_service_on_kafka_and_postgres() {
         .await
         .unwrap();
     let bootstrap = millrace_test_rig::kafka().await.bootstrap();
-    let world = World::distributed(Plan::default(), &postgres, &bootstrap).await;
+    let door = free_address().to_string();
+    let plan = Plan {
+        more_settings: format!(
+            r#"
+[[shop_delivery.channels]]
+channel = "furniture"
+[[shop_delivery.channels.doorbells]]
+name = "tour"
+url = "http://{door}/doorbell"
+kinds = ["items"]
+secrets = ["whsec_bWlsbHJhY2UtZGVtby1kb29yYmVsbC0x"]
+allow_internal = ["127.0.0.1"]
+"#
+        ),
+        ..Plan::default()
+    };
+    let world = World::distributed(plan, &postgres, &bootstrap).await;
     let mut tour = Command::new(env!("CARGO_BIN_EXE_millrace"));
-    tour.args([
-        "demo",
-        "--simulator",
-        &world.simulator.address().to_string(),
-    ]);
+    let simulator = world.simulator.address().to_string();
+    tour.args(["demo", "--simulator", &simulator, "--doorbell", &door]);
     for service in SERVICES {
         let address = world.process(service).grpc;
         tour.args(["--at", &format!("{service}=http://{address}")]);

@@ -82,6 +82,40 @@ fn what_stands_in_a_broken_line_is_not_printed() {
     assert!(!text.contains("canary"), "{text}");
 }
 
+/// Row 97.
+#[test]
+fn a_doorbell_that_cannot_be_meant_is_named_with_its_setting() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("millrace.toml");
+    let refused_with = |doorbell: &str, says: &str| {
+        let text = format!(
+            "[[channels]]\ncode = 'furniture'\nerp = 'bc-main'\nlanguages = ['de']\nlocation_group = ['MAIN']\ncurrency = 'EUR'\nprices_include_tax = true\n\
+             [[shop_delivery.channels]]\nchannel = 'furniture'\n[[shop_delivery.channels.doorbells]]\nname = 'shop'\n{doorbell}"
+        );
+        std::fs::write(&file, text).unwrap();
+        let output = millrace(
+            &["--config", file.to_str().unwrap(), "config", "check"],
+            &[],
+        );
+        refused(&output, 64, &format!("doorbell \"shop\": {says}"));
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!text.contains("canary"), "{text}");
+    };
+    let url = "url = 'https://shop.example/'";
+    let secret = "secrets = ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw']";
+    let broken = format!("{url}\n{secret}\nbody = '{{{{key'");
+    refused_with(&broken, "body: the placeholder that begins at character 1");
+    let unknown = format!("{url}\n{secret}\nbody = '{{{{canary}}}}'");
+    refused_with(
+        &unknown,
+        "body: the placeholder at character 1 is none of id",
+    );
+    let no_secret = format!("{url}\nsecrets = ['whsec_canary!']");
+    refused_with(&no_secret, "secrets: number 1 is not Base64");
+    let inside = format!("url = 'https://169.254.169.254/canary'\n{secret}");
+    refused_with(&inside, "url: 169.254.169.254 is an address inside");
+}
+
 #[test]
 fn a_process_without_channels_says_what_to_write() {
     let folder = tempfile::tempdir().unwrap();

@@ -130,3 +130,9 @@ pub mod operations {
         tonic::include_proto!("millrace.operations.v1");
     }
 }
+
+pub mod doorbells {
+    pub mod v1 {
+        tonic::include_proto!("millrace.doorbells.v1");
+    }
+}

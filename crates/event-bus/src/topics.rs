@@ -44,7 +44,7 @@ const fn topic(name: &'static str, kind: Kind, owner: &'static str, outward: boo
 }
 
 /// Every topic there is.
-pub const TOPICS: [Topic; 14] = [
+pub const TOPICS: [Topic; 15] = [
     topic("items", Kind::State, "catalog-sync", true),
     topic("prices", Kind::State, "catalog-sync", true),
     topic("webshop-categories", Kind::State, "catalog-sync", true),
@@ -59,7 +59,16 @@ pub const TOPICS: [Topic; 14] = [
     topic("webshop-orders", FACTS, "order-intake", true),
     topic("reservations", FACTS, "reservation", true),
     topic("returns", FACTS, "returns", true),
+    topic("doorbells", FACTS, FEEDS, true),
 ];
+
+/// Owner of what is said in a channel's feed and nowhere else: there is no internal topic of it.
+const FEEDS: &str = "feeds";
+
+/// The topics that mirror services' logs.
+pub fn internal() -> impl Iterator<Item = &'static Topic> {
+    TOPICS.iter().filter(|topic| topic.owner != FEEDS)
+}
 
 /// The topic with this short name.
 #[must_use]

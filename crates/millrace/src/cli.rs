@@ -98,6 +98,9 @@ pub enum Command {
     Stock(client::stock::StockCommand),
     /// Follow a channel's change feed.
     Feed(client::feed::FeedCommand),
+    /// Doorbells of a channel, which tell its shop of changes: list, open, test, replay, on, off.
+    #[command(subcommand)]
+    Doorbell(client::doorbell::DoorbellCommand),
     /// Records that could not be processed: list, retry, drop.
     #[command(subcommand)]
     Parked(client::parked::ParkedCommand),

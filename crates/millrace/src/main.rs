@@ -44,6 +44,7 @@ fn main() -> ExitCode {
             Command::Return(command) => client::returns::run(command, &cli.server).await,
             Command::Stock(command) => client::stock::run(command, &cli.server).await,
             Command::Feed(command) => client::feed::run(command, &cli.server).await,
+            Command::Doorbell(command) => client::doorbell::run(command, &cli.server).await,
             Command::Parked(command) => client::parked::run(command, &cli.server).await,
         }
     });

@@ -2,13 +2,16 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use millrace_doorbell::{Names, SystemNames};
 use millrace_erp::business_central;
 use millrace_event_bus::KafkaSettings;
 use millrace_service_kit::auth::{TokenSettings, Tokens};
 use millrace_service_kit::{Secret, grpc, settings, telemetry};
+use millrace_shop_delivery::Doorbells;
 use millrace_values::{Channel, Channels};
 use serde::Deserialize;
 
@@ -130,6 +133,12 @@ impl Settings {
     pub fn channels(&self) -> Result<Channels> {
         Ok(Channels::new(self.channels.clone())
             .map_err(|error| WrongSettings(format!("channels: {error}")))?)
+    }
+
+    pub fn doorbells(&self) -> Result<Doorbells> {
+        let names: Arc<dyn Names> = Arc::new(SystemNames);
+        let doorbells = Doorbells::new(&self.shop_delivery, &self.channels()?, &names);
+        Ok(doorbells.map_err(|error| WrongSettings(error.to_string()))?)
     }
 
     pub fn tokens(&self) -> Result<Tokens> {

@@ -3,8 +3,10 @@
 //! * Reads: topics `items`, `prices`, `inventories`, `webshop-orders`, `reservations`, `returns` (one process per channel, by lease).
 //! * Writes: one log per channel, `feed-<channel>`, and from it the outward topics `shop.<channel>.<topic>`. Streams, keys, bytes
 //!   and event ids are those of the source, unless the channel may see only a part.
-//! * Serves: `changes.v1.ChangeFeedService`.
-//! * Owns, in each feed's database: tables `known`, `consumers`.
+//! * Rings: the doorbells of the channels (one process per channel, by lease), and says in the feed what becomes of them, which is
+//!   the outward topic `doorbells`.
+//! * Serves: `changes.v1.ChangeFeedService`, `changes.v1.DoorbellService`.
+//! * Owns, in each feed's database: tables `known`, `consumers`, `doorbells`, `doorbell_replays`.
 //!
 //! A channel sees the items of its ERP that are not blocked, their prices in its price groups and everybody's, their stock in
 //! its location group, and its own documents. What hangs on an item is told only while the item is: an item that is blocked is
@@ -12,11 +14,14 @@
 
 pub mod config;
 pub mod domain;
+mod doorbells;
 mod inbound;
 mod read_model;
 pub mod service;
 pub mod wire;
 
 pub use config::Config;
+pub use doorbells::{Doorbells, DoorbellsError};
+pub use inbound::doorbells::DoorbellApi;
 pub use inbound::grpc::ChangeFeedApi;
 pub use service::{MIGRATIONS, Ports, Service, ServiceError, database_name};

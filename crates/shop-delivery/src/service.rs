@@ -3,12 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use millrace_contract::changes::v1::change_feed_service_server::ChangeFeedServiceServer;
+use millrace_contract::changes::v1::doorbell_service_server::DoorbellServiceServer;
+use millrace_doorbell::Names;
 use millrace_event_bus::{Bus, BusError, Consumer, Routes, consume};
 use millrace_event_store::{
     Database, EventLog, Held, Migrations, Post, StoreError, migrations, while_holding,
 };
 use millrace_service_kit::health::{Component, Health};
+use millrace_service_kit::metrics::Metrics;
 use millrace_service_kit::{Clock, Ids, Shutdown, TaskError, Tasks};
 use millrace_values::{ChannelCode, Channels};
 use thiserror::Error;
@@ -16,7 +20,9 @@ use tracing::error;
 
 use crate::config::Config;
 use crate::domain::view::View;
+use crate::doorbells::{Doorbells, DoorbellsError, Figures, Ringer, ring_all};
 use crate::inbound::deliver::{Delivery, TOPICS};
+use crate::inbound::doorbells::{Desk, DoorbellApi};
 use crate::inbound::grpc::{ChangeFeedApi, Feed};
 use crate::inbound::kinds::Catalogue;
 use crate::inbound::review::review;
@@ -39,7 +45,10 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     pub ids: Ids,
     pub channels: Arc<Channels>,
+    /// Who knows where the shops' doorbells are.
+    pub names: Arc<dyn Names>,
     pub health: Health,
+    pub metrics: Metrics,
     /// Largest message a client may send.
     pub message_limit: usize,
 }
@@ -48,6 +57,8 @@ pub struct Ports {
 pub enum ServiceError {
     #[error("channel {0} has no database for its feed")]
     NoDatabase(ChannelCode),
+    #[error(transparent)]
+    Doorbells(#[from] DoorbellsError),
     #[error("shop-delivery cannot use a feed's database")]
     Store(#[from] StoreError),
     #[error("shop-delivery stopped")]
@@ -58,14 +69,19 @@ pub struct Service {
     config: Config,
     ports: Ports,
     feeds: Vec<(View, Feed, Component)>,
+    doorbells: Doorbells,
+    figures: Figures,
     /// Cancelled when `run` is asked to stop; streams and waits look at it.
     stopping: Shutdown,
 }
 
 impl Service {
     /// # Errors
-    /// A channel without a database, or one that is away or not migrated.
+    /// A channel without a database, or one that is away or not migrated; a doorbell that cannot be meant.
     pub async fn build(config: Config, ports: Ports) -> Result<Self, ServiceError> {
+        let doorbells = Doorbells::new(&config, &ports.channels, &ports.names)?;
+        let figures = Figures::default();
+        ports.metrics.show(figures.clone());
         let mut feeds = Vec::new();
         for channel in ports.channels.iter() {
             let code = &channel.code;
@@ -85,6 +101,8 @@ impl Service {
             config,
             ports,
             feeds,
+            doorbells,
+            figures,
             stopping: Shutdown::new(),
         })
     }
@@ -105,7 +123,28 @@ impl Service {
         .max_decoding_message_size(self.ports.message_limit)
     }
 
-    /// Fills every channel's feed (one process at a time each) and publishes it; until shutdown, then finishes what is in hand.
+    /// `changes.v1.DoorbellService`, for the server's router.
+    #[must_use]
+    pub fn doorbell_grpc(&self) -> DoorbellServiceServer<DoorbellApi> {
+        let channels = self.feeds.iter().map(|(view, feed, _)| {
+            let channel = view.channel().clone();
+            let desk = Desk {
+                channel: channel.clone(),
+                feed: feed.clone(),
+                doorbells: self.doorbells.of(&channel),
+            };
+            (channel, desk)
+        });
+        DoorbellServiceServer::new(DoorbellApi {
+            channels: Arc::new(channels.collect()),
+            clock: self.ports.clock.clone(),
+            ids: self.ports.ids.clone(),
+        })
+        .max_decoding_message_size(self.ports.message_limit)
+    }
+
+    /// Fills every channel's feed (one process at a time each), publishes it and rings its doorbells; until shutdown, then finishes
+    /// what is in hand.
     ///
     /// # Errors
     /// What no retry mends: a log was closed, tables are missing.
@@ -130,6 +169,18 @@ impl Service {
             tasks.spawn("publishing a feed", async move {
                 bus.relay(log, routes, stop).await
             });
+            let ringers = self.ringers(view.channel(), feed);
+            if !ringers.is_empty() {
+                let post = Post {
+                    lease: "doorbells".to_owned(),
+                    holder: holder.clone(),
+                    ttl: self.config.takeover_after,
+                };
+                tasks.spawn(
+                    "ringing doorbells",
+                    ring_all(ringers, feed.log.clone(), post, shutdown.clone()),
+                );
+            }
         }
         let (asked, stopping) = (shutdown.clone(), self.stopping.clone());
         tasks.spawn("ending streams", async move {
@@ -138,6 +189,26 @@ impl Service {
             Ok::<_, StoreError>(())
         });
         Ok(tasks.run(&shutdown, crate::config::DRAIN).await?)
+    }
+
+    /// Of a staging channel there are none.
+    fn ringers(&self, channel: &ChannelCode, feed: &Feed) -> Vec<Ringer> {
+        let of_channel = self.doorbells.of(channel);
+        if of_channel.staging {
+            return Vec::new();
+        }
+        let give_up_after = self.config.give_up_after.try_into();
+        let give_up_after = give_up_after.unwrap_or(SignedDuration::MAX);
+        let ringers = of_channel.bells.values().map(|doorbell| Ringer {
+            channel: channel.clone(),
+            doorbell: doorbell.clone(),
+            feed: feed.clone(),
+            clock: self.ports.clock.clone(),
+            ids: self.ports.ids.clone(),
+            figures: self.figures.clone(),
+            give_up_after,
+        });
+        ringers.collect()
     }
 }
 

@@ -61,12 +61,13 @@ const FOR_SERVICES: [&str; 9] = [
 ];
 
 /// It passes on what others have read of the ERP, and must run without it.
-const FOR_SHOP_DELIVERY: [&str; 5] = [
+const FOR_SHOP_DELIVERY: [&str; 6] = [
     "millrace-values",
     "millrace-contract",
     "millrace-service-kit",
     "millrace-event-store",
     "millrace-event-bus",
+    "millrace-doorbell",
 ];
 
 /// What a room may be built on; `None` for a room this table does not know.
@@ -86,6 +87,7 @@ fn allowed(name: &str) -> Option<&'static [&'static str]> {
             "millrace-erp",
         ]),
         "millrace-erp-poster" => Some(&["millrace-service-kit", "millrace-event-store"]),
+        "millrace-doorbell" => Some(&["millrace-service-kit"]),
         "millrace-operations" => Some(&[
             "millrace-values",
             "millrace-contract",

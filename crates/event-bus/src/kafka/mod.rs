@@ -90,7 +90,7 @@ impl KafkaBus {
         topic_admin::create_internal(
             &self.0.settings,
             self.0.inquirer.clone(),
-            &crate::topics::TOPICS.each_ref(),
+            &crate::topics::internal().collect::<Vec<_>>(),
         )
         .await
     }

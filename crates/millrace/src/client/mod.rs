@@ -1,6 +1,7 @@
 //! Client commands: what an operator or a shop developer does from a shell, over the public gRPC calls.
 
 mod document;
+pub mod doorbell;
 pub mod feed;
 pub mod order;
 pub mod parked;

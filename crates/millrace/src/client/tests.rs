@@ -64,6 +64,13 @@ fn what_an_operator_says_is_understood() {
         "stock 1000 --channel furniture --watch",
         "feed --channel furniture --kinds items,prices --once",
         "feed --channel furniture --acknowledge --consumer mine",
+        "doorbell list --channel furniture -o json",
+        "doorbell open --channel furniture",
+        "doorbell test shop --channel furniture",
+        "doorbell replay shop --channel furniture --from 7 --to 9",
+        "doorbell on shop --channel furniture",
+        "doorbell on shop --channel furniture --pass-over --note moved",
+        "doorbell off shop --channel furniture --note moving",
     ] {
         if let Err(error) = parse(line) {
             panic!("{line}: {error}");

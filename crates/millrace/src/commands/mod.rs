@@ -75,7 +75,7 @@ pub fn config(action: &ConfigAction, args: &SettingsArgs) -> Result<()> {
         ConfigAction::Defaults => print!("{DEFAULTS}"),
         ConfigAction::Print => println!("{:#?}", Settings::load(args.config.as_deref())?),
         ConfigAction::Check => {
-            Settings::load(args.config.as_deref())?;
+            Settings::load(args.config.as_deref())?.doorbells()?;
             println!("the settings can be read");
         }
     }

@@ -1,6 +1,7 @@
 //! `millrace demo`: the simulator with a small furniture company, all services in this process, a scripted shop, and a tour.
 
 mod assortment;
+mod doorbell;
 mod fresh;
 mod give_back;
 mod office;
@@ -11,7 +12,7 @@ mod screen;
 mod shop;
 mod tour;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -25,6 +26,7 @@ use crate::cli::SettingsArgs;
 use crate::settings::{DEFAULTS, Settings};
 use crate::system::{self, Selection, System};
 use crate::{exit, stop};
+use doorbell::Door;
 use office::Office;
 use places::{Place, Places};
 use screen::{Screen, took};
@@ -37,6 +39,9 @@ const DEMO: &str = include_str!("../../demo.toml");
 /// How long the pretend ERP gathers changes before it tells of them; the real one takes 30 seconds.
 const WEBHOOK_DELAY: Duration = Duration::from_millis(50);
 
+/// The scripted shop listens where nobody else does.
+const ANY_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
 #[derive(Debug, Args)]
 pub struct DemoArgs {
     /// Forget the data of earlier demos and start anew.
@@ -48,6 +53,9 @@ pub struct DemoArgs {
     /// Where the pretend Business Central listens.
     #[arg(long, default_value = "127.0.0.1:7048", value_name = "ADDRESS")]
     simulator: SocketAddr,
+    /// With --at: where the scripted shop listens for the doorbell `tour` of those services. Without it the tour rings none.
+    #[arg(long, requires = "at", value_name = "ADDRESS")]
+    doorbell: Option<SocketAddr>,
     /// Start nothing: take the tour at services that run already, with the demo's channel and tokens and an ERP at
     /// --simulator. An address for all, or `service=address` for each.
     #[arg(long, value_name = "ADDRESS")]
@@ -56,13 +64,16 @@ pub struct DemoArgs {
 
 pub async fn run(args: &DemoArgs, files: &SettingsArgs) -> Result<()> {
     if !args.at.is_empty() {
-        return tour(
-            &Places::new(args.at.clone()),
-            &format!("http://{}", args.simulator),
-        )
-        .await;
+        let simulator = format!("http://{}", args.simulator);
+        let door = match args.doorbell {
+            Some(address) => Some(Door::at(address).await?),
+            None => None,
+        };
+        return tour(&Places::new(args.at.clone()), &simulator, door).await;
     }
-    let mut settings = Settings::load_over(&[DEFAULTS, DEMO], files.config.as_deref())?;
+    let door = Door::at(ANY_ADDRESS).await?;
+    let defaults = [DEFAULTS, DEMO, &door.settings()];
+    let mut settings = Settings::load_over(&defaults, files.config.as_deref())?;
     // The tour speaks for itself; what the services log is for those who ask (MILLRACE_TELEMETRY__FILTER).
     if std::env::var_os("MILLRACE_TELEMETRY__FILTER").is_none() {
         settings.telemetry.filter = "error".into();
@@ -118,7 +129,7 @@ pub async fn run(args: &DemoArgs, files: &SettingsArgs) -> Result<()> {
         // First: a tour fails when the services go down under it, and that is not what went wrong.
         biased;
         () = shutdown.cancelled() => None,
-        toured = tour(&places, &erp) => Some(toured),
+        toured = tour(&places, &erp, Some(door)) => Some(toured),
     };
     if matches!(toured, Some(Ok(()))) && !args.exit_after_tour {
         invite(&server, &erp, &addresses.monitoring.to_string());
@@ -133,13 +144,14 @@ pub async fn run(args: &DemoArgs, files: &SettingsArgs) -> Result<()> {
     }
 }
 
-async fn tour(places: &Places, simulator: &str) -> Result<()> {
+async fn tour(places: &Places, simulator: &str, door: Option<Door>) -> Result<()> {
     let began = Instant::now();
     let mut screen = Screen::new();
     screen.line("Millrace: a pretend Business Central, all services, a scripted shop.");
     let mut tour = Tour {
         shop: Shop::open(places).await?,
         office: Office::open(simulator).await?,
+        door,
         run: SystemClock.now().as_second().to_string(),
     };
     tour.take(&mut screen).await?;
@@ -172,6 +184,7 @@ Try, in another terminal:
   export MILLRACE_SERVER={server} MILLRACE_TOKEN={OPERATOR_TOKEN}
   millrace stock 1000/NATUR 1104 1503 --channel {CHANNEL} --by-location
   millrace feed --channel {CHANNEL} --kinds items,prices
+  millrace doorbell list --channel {CHANNEL}
   millrace order list --channel {CHANNEL}
   curl -s {simulator}/_office/change-item -d '{{\"number\":\"1503\",\"name\":\"LED warm\"}}'
   curl -s {simulator}/_office/move-stock -d '{{\"item\":\"1503\",\"location\":\"MAIN\",\"quantity\":100}}'

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use millrace_contract::catalog::v1::catalog_service_client::CatalogServiceClient;
 use millrace_contract::catalog::v1::{ExportItemsRequest, ListPricesRequest};
 use millrace_contract::changes::v1::change_feed_service_client::ChangeFeedServiceClient;
+use millrace_contract::changes::v1::doorbell_service_client::DoorbellServiceClient;
 use millrace_contract::order::v1::order_admin_service_client::OrderAdminServiceClient;
 use millrace_contract::order::v1::order_service_client::OrderServiceClient;
 use millrace_contract::order::v1::{OrderState, OrderView, SubmitOrderRequest, WatchOrdersRequest};
@@ -41,6 +42,8 @@ pub struct Shop {
     pub orders: OrderServiceClient<Authorized>,
     pub admin: OrderAdminServiceClient<Authorized>,
     pub feed: ChangeFeedServiceClient<Authorized>,
+    /// Of its operators.
+    pub doorbells: DoorbellServiceClient<Authorized>,
     pub reservations: ReservationServiceClient<Authorized>,
     pub returns: ReturnServiceClient<Authorized>,
     /// In the stores.
@@ -72,6 +75,9 @@ impl Shop {
             reservations: ReservationServiceClient::new(connect(stores, SHOP_TOKEN).await?),
             returns: ReturnServiceClient::new(connect(ServiceName::Returns, SHOP_TOKEN).await?),
             staff: ReservationServiceClient::new(connect(stores, OPERATOR_TOKEN).await?),
+            doorbells: DoorbellServiceClient::new(
+                connect(ServiceName::ShopDelivery, OPERATOR_TOKEN).await?,
+            ),
             feed: ChangeFeedServiceClient::new(
                 connect(ServiceName::ShopDelivery, SHOP_TOKEN).await?,
             )

@@ -12,6 +12,7 @@ use prost::Message;
 use rust_decimal::Decimal;
 use tonic::Streaming;
 
+use super::doorbell::Door;
 use super::office::Office;
 use super::screen::{Screen, took};
 use super::shop::{CHANNEL, Shop, number};
@@ -28,6 +29,8 @@ pub const SILENCE: Duration = Duration::from_secs(20);
 pub struct Tour {
     pub shop: Shop,
     pub office: Office,
+    /// Where the shop is rung, if it is.
+    pub door: Option<Door>,
     /// Makes numbers of this run different from those of earlier ones.
     pub run: String,
 }
@@ -50,6 +53,16 @@ impl Tour {
                 self.rename_and_reprice(),
             )
             .await?;
+        if let Some(door) = self.door.take() {
+            screen
+                .step(
+                    "The channel is opened; a signed doorbell rings at the shop, which fetches what changed",
+                    SOON,
+                    self.doorbell(&door),
+                )
+                .await?;
+            self.door = Some(door);
+        }
         screen
             .step(
                 "Stock over gRPC: one item, a batch, a stream",

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use millrace_doorbell::SystemNames;
 use millrace_erp::Erp;
 use millrace_erp::business_central::BusinessCentral;
 use millrace_event_bus::{Bus, EmbeddedBus, KafkaBus};
@@ -63,6 +64,10 @@ impl Foundation {
             .map_err(|error| WrongSettings(error.to_string()))?;
         millrace_returns::ChannelRules::new(&settings.returns, &channels)
             .map_err(|error| WrongSettings(error.to_string()))?;
+        // Secrets in files are there for those who ring.
+        if selection.has(ServiceName::ShopDelivery) {
+            settings.doorbells()?;
+        }
         let metrics = Metrics::default();
         let erp = erp(settings, &channels, &clock, &ids)?;
         erp.show(&metrics);
@@ -238,7 +243,9 @@ impl Foundation {
             clock: self.clock.clone(),
             ids: self.ids.clone(),
             channels: self.channels.clone(),
+            names: Arc::new(SystemNames),
             health: self.health.clone(),
+            metrics: self.metrics.clone(),
             message_limit: self.limits.message_bytes(),
         })
     }

@@ -225,7 +225,11 @@ impl Process {
                     self.foundation.shop_delivery()?,
                 )
                 .await?;
-                self.route(|routes| routes.add_service(service.grpc()));
+                self.route(|routes| {
+                    routes
+                        .add_service(service.grpc())
+                        .add_service(service.doorbell_grpc())
+                });
                 self.tasks.spawn("shop-delivery", service.run(stop));
             }
         }

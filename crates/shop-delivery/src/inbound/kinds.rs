@@ -8,6 +8,7 @@ use prost::Message;
 use prost_types::FileDescriptorSet;
 use thiserror::Error;
 
+use crate::doorbells;
 use crate::inbound::deliver;
 
 #[derive(Debug, PartialEq, Eq, Error)]
@@ -31,7 +32,8 @@ impl Catalogue {
             FileDescriptorSet::decode(DESCRIPTORS).expect("the build made these descriptors");
         let mut kinds: BTreeMap<&'static str, Vec<String>> = TOPICS
             .iter()
-            .filter(|topic| topic.outward && deliver::TOPICS.contains(&topic.name))
+            .filter(|topic| topic.outward)
+            .filter(|topic| topic.name == doorbells::TOPIC || deliver::TOPICS.contains(&topic.name))
             .map(|topic| (topic.name, vec![]))
             .collect();
         for file in files.file {
@@ -53,17 +55,27 @@ impl Catalogue {
 
     /// `names` are topics, e.g. `items`; none: all.
     pub(crate) fn choose(&self, names: &[String]) -> Result<Chosen, UnknownKind> {
+        self.choose_but(names, None)
+    }
+
+    /// The same for a doorbell, which does not ring for what becomes of doorbells.
+    pub(crate) fn choose_for_bells(&self, names: &[String]) -> Result<Chosen, UnknownKind> {
+        self.choose_but(names, Some(doorbells::TOPIC))
+    }
+
+    fn choose_but(&self, names: &[String], but: Option<&str>) -> Result<Chosen, UnknownKind> {
         let mut chosen = Chosen {
             topics: vec![],
             kinds: vec![],
         };
+        let there = || self.0.iter().filter(|(topic, _)| Some(**topic) != but);
         for name in names {
-            if !self.0.contains_key(name.as_str()) {
-                let known: Vec<&str> = self.0.keys().copied().collect();
+            if there().all(|(topic, _)| topic != name) {
+                let known: Vec<&str> = there().map(|(topic, _)| *topic).collect();
                 return Err(UnknownKind(name.clone(), known.join(", ")));
             }
         }
-        for (topic, kinds) in &self.0 {
+        for (topic, kinds) in there() {
             if names.is_empty() || names.iter().any(|name| name == topic) {
                 chosen.topics.push(topic);
                 chosen.kinds.extend(kinds.iter().cloned());
@@ -76,6 +88,10 @@ impl Catalogue {
 impl Chosen {
     pub(crate) fn has(&self, kind: &str) -> bool {
         topics::of_kind(kind).is_some_and(|topic| self.topics.contains(&topic.name))
+    }
+
+    pub(crate) fn topics(&self) -> &[&'static str] {
+        &self.topics
     }
 
     pub(crate) fn kinds(&self) -> Vec<&str> {
@@ -110,7 +126,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "customers is no kind of change; there are inventories, items, prices, reservations, returns, webshop-orders"
+            "customers is no kind of change; there are doorbells, inventories, items, prices, reservations, returns, webshop-orders"
         );
     }
 

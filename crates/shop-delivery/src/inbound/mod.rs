@@ -1,10 +1,12 @@
-//! Outside in: the topics this service reads, and what shops ask.
+//! Outside in: the topics this service reads, and what shops and operators ask.
 
+mod bell_status;
 pub(crate) mod deliver;
+pub(crate) mod doorbells;
 pub(crate) mod grpc;
 pub(crate) mod kinds;
 mod reader;
 pub(crate) mod review;
 mod subscribe;
 pub(crate) mod tell;
-mod token;
+pub(crate) mod token;

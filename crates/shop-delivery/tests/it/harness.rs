@@ -7,11 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::join_all;
 use millrace_contract::changes::v1::change_feed_service_client::ChangeFeedServiceClient;
+use millrace_contract::changes::v1::doorbell_service_client::DoorbellServiceClient;
 use millrace_contract::changes::v1::start::At;
 use millrace_contract::changes::v1::subscribe_response::Message;
 use millrace_contract::changes::v1::{
     Change, PullRequest, Start, SubscribeRequest, SubscribeResponse,
 };
+use millrace_doorbell::SystemNames;
 use millrace_event_bus::{Bus, EmbeddedBus, Routes};
 use millrace_event_store::{
     Append, Database, DatabaseSettings, EventLog, Expected, Migrations, NewEvent, StreamAppend,
@@ -35,6 +37,7 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 pub const SHOP: &str = "the-shops-own-token-1";
 pub const TOYS: &str = "the-toys-own-token-12";
 pub const BLIND: &str = "a-token-without-scope";
+pub const OPERATOR: &str = "an-operators-own-token";
 
 /// Where databases are and how events travel.
 pub struct Ground {
@@ -65,6 +68,8 @@ pub struct World {
     pub sources: Sources,
     pub feeds: HashMap<ChannelCode, Database>,
     pub health: Health,
+    pub metrics: Metrics,
+    pub config: Config,
     running: Option<Running>,
 }
 
@@ -75,9 +80,16 @@ struct Running {
 }
 
 pub type Client = ChangeFeedServiceClient<InterceptedService<Connection, Bearer>>;
+pub type BellClient = DoorbellServiceClient<InterceptedService<Connection, Bearer>>;
 
 #[derive(Clone)]
 pub struct Bearer(Option<MetadataValue<Ascii>>);
+
+impl Bearer {
+    fn of(token: Option<&str>) -> Self {
+        Self(token.map(|token| format!("Bearer {token}").parse().unwrap()))
+    }
+}
 
 impl tonic::service::Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
@@ -152,6 +164,10 @@ impl World {
     }
 
     pub async fn on(ground: Ground, furniture: Channel) -> Self {
+        Self::with(ground, furniture, Config::default()).await
+    }
+
+    pub async fn with(ground: Ground, furniture: Channel, config: Config) -> Self {
         let sources = Sources::open(&ground).await;
         let mut feeds = HashMap::new();
         for code in ["furniture", "toys"] {
@@ -167,6 +183,8 @@ impl World {
             sources,
             feeds,
             health: Health::default(),
+            metrics: Metrics::default(),
+            config,
             running: None,
         };
         world.start(furniture).await;
@@ -176,6 +194,7 @@ impl World {
     /// Starts the service.
     pub async fn start(&mut self, furniture: Channel) {
         self.health = Health::default();
+        self.metrics = Metrics::default();
         let channels =
             Channels::new([furniture, channel("toys", "bc-toys", "", "'EAST'")]).unwrap();
         let ports = Ports {
@@ -184,16 +203,20 @@ impl World {
             clock: Arc::new(SystemClock),
             ids: Ids::random(),
             channels: Arc::new(channels),
+            names: Arc::new(SystemNames),
             health: self.health.clone(),
+            metrics: self.metrics.clone(),
             message_limit: Limits::default().message_bytes(),
         };
         let config = Config {
             takeover_after: Duration::from_secs(2),
+            ..self.config.clone()
         };
         let service = Service::build(config, ports).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let routes = tonic::service::Routes::new(service.grpc());
+        let routes =
+            tonic::service::Routes::new(service.grpc()).add_service(service.doorbell_grpc());
         let entrance = Entrance {
             tokens: tokens(),
             limits: Limits::default(),
@@ -253,14 +276,18 @@ impl World {
     }
 
     pub async fn client(&self, token: Option<&str>) -> Client {
+        let bearer = Bearer::of(token);
+        ChangeFeedServiceClient::with_interceptor(self.connection().await, bearer)
+    }
+
+    pub async fn bells(&self, token: Option<&str>) -> BellClient {
+        DoorbellServiceClient::with_interceptor(self.connection().await, Bearer::of(token))
+    }
+
+    async fn connection(&self) -> Connection {
         let address = self.running.as_ref().unwrap().address.clone();
-        let connection = Connection::from_shared(address)
-            .unwrap()
-            .connect()
-            .await
-            .unwrap();
-        let token = token.map(|token| format!("Bearer {token}").parse().unwrap());
-        ChangeFeedServiceClient::with_interceptor(connection, Bearer(token))
+        let endpoint = Connection::from_shared(address).unwrap();
+        endpoint.connect().await.unwrap()
     }
 
     /// A subscription of channel furniture from `at`.
@@ -423,6 +450,10 @@ fn tokens() -> Tokens {
         token("shop", SHOP, "furniture", &["feed:read"]),
         token("toys", TOYS, "toys", &["feed:read"]),
         token("blind", BLIND, "furniture", &["stock:read"]),
+        TokenSettings {
+            channel: None,
+            ..token("operator", OPERATOR, "", &["doorbell:admin"])
+        },
     ])
     .unwrap()
 }

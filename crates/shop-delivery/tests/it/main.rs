@@ -4,8 +4,12 @@
 #![cfg(test)]
 
 mod convergence;
+mod doorbells;
 mod feed;
 mod harness;
 mod kafka;
+mod operator;
 mod reading;
+mod ringing;
+mod rung;
 mod source;
