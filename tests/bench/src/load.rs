@@ -83,8 +83,40 @@ pub struct Driven {
     pub acknowledged: u64,
 }
 
+/// When a caller calls.
+#[derive(Debug, Clone, Copy)]
+enum Pace {
+    /// As soon as it was answered.
+    Closed,
+    /// At fixed times, this far apart, whatever becomes of the calls: a call that has to wait for its caller is late.
+    Open(Duration),
+}
+
 /// Runs `callers` loops of `call` at once, after a warm-up for the measured time; the first error ends it.
-pub async fn drive<F, C>(callers: u64, mut caller: impl FnMut(u64) -> C) -> Result<Driven>
+pub async fn drive<F, C>(callers: u64, caller: impl FnMut(u64) -> C) -> Result<Driven>
+where
+    C: FnMut() -> F + Send + 'static,
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    run(callers, Pace::Closed, caller).await
+}
+
+/// As [`drive`], but with `per_second` calls of all callers together, evenly spread, each measured from when it was to begin
+/// if its caller was not free then.
+pub async fn drive_at<F, C>(
+    per_second: f64,
+    callers: u64,
+    caller: impl FnMut(u64) -> C,
+) -> Result<Driven>
+where
+    C: FnMut() -> F + Send + 'static,
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    let apart = Duration::from_secs_f64(callers as f64 / per_second);
+    run(callers, Pace::Open(apart), caller).await
+}
+
+async fn run<F, C>(callers: u64, pace: Pace, mut caller: impl FnMut(u64) -> C) -> Result<Driven>
 where
     C: FnMut() -> F + Send + 'static,
     F: Future<Output = Result<()>> + Send + 'static,
@@ -92,6 +124,7 @@ where
     let counting = Arc::new(AtomicBool::new(false));
     let over = Arc::new(AtomicBool::new(false));
     let acknowledged = Arc::new(AtomicU64::new(0));
+    let start = Instant::now();
     let tasks: Vec<_> = (0..callers)
         .map(|number| {
             let mut call = caller(number);
@@ -102,8 +135,22 @@ where
             );
             tokio::spawn(async move {
                 let mut micros = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?;
+                let mut next = match pace {
+                    Pace::Closed => start,
+                    Pace::Open(apart) => start + apart.mul_f64(number as f64 / callers as f64),
+                };
                 while !over.load(Ordering::Relaxed) {
-                    let began = Instant::now();
+                    let began = match pace {
+                        Pace::Closed => Instant::now(),
+                        Pace::Open(apart) => {
+                            let due = next;
+                            next += apart;
+                            let in_time = Instant::now() < due;
+                            tokio::time::sleep_until(due.into()).await;
+                            // A timer is late by up to a millisecond, which is nobody's fault.
+                            if in_time { Instant::now() } else { due }
+                        }
+                    };
                     call().await?;
                     acknowledged.fetch_add(1, Ordering::Relaxed);
                     if counting.load(Ordering::Relaxed) {
