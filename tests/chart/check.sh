@@ -20,7 +20,7 @@ alone=(
     monitoring.prometheusRule.enabled=true
     monitoring.dashboards.enabled=true
     strimzi.cluster=events,strimzi.topics.enabled=true
-    strimzi.cluster=events,strimzi.users.enabled=true
+    strimzi.cluster=events,strimzi.topics.enabled=true,strimzi.users.enabled=true
     defaults.autoscaling.kind=hpa
     services.order-intake.autoscaling.kind=keda
     networkPolicy.enabled=false

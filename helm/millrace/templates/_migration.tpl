@@ -34,7 +34,7 @@ spec:
         {{- toYaml $root.Values.migrate.resources | nindent 8 }}
       {{- include "millrace.containerSecurity" $root | nindent 6 }}
       volumeMounts:
-        {{- include "millrace.mounts" $root | nindent 8 }}
+        {{- include "millrace.mounts" . | nindent 8 }}
   volumes:
     {{- include "millrace.volumes" . | nindent 4 }}
   {{- with $service.nodeSelector }}

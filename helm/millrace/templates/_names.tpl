@@ -3,7 +3,7 @@
 {{- define "millrace.fullname" -}}
 {{- $name := .Release.Name -}}
 {{- if not (contains "millrace" $name) }}{{ $name = printf "%s-millrace" $name }}{{ end -}}
-{{- $name | trunc 36 | trimSuffix "-" -}}
+{{- $name | trunc 35 | trimSuffix "-" -}}
 {{- end }}
 
 {{/* Of a service: (list $ "order-intake"). */}}

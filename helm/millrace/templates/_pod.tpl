@@ -122,8 +122,20 @@
               path: kafka-password
             {{- end }}
       {{- end }}
+{{- if include "millrace.ringsBells" $of }}
+- name: doorbells
+  secret:
+    secretName: {{ $root.Values.doorbells.existingSecret }}
+    defaultMode: 0440
+{{- end }}
 {{- end }}
 
+{{/* (list $ name): whether the pod needs the secrets of doorbells. */}}
+{{- define "millrace.ringsBells" -}}
+{{- if and (eq (index . 1) "shop-delivery") (index . 0).Values.doorbells.existingSecret }}yes{{ end -}}
+{{- end }}
+
+{{/* (list $ name) */}}
 {{- define "millrace.mounts" -}}
 - name: settings
   mountPath: /etc/millrace
@@ -131,6 +143,11 @@
 - name: secrets
   mountPath: /run/secrets/millrace
   readOnly: true
+{{- if include "millrace.ringsBells" . }}
+- name: doorbells
+  mountPath: /run/secrets/doorbells
+  readOnly: true
+{{- end }}
 {{- end }}
 
 {{/* The restricted pod standard, and whatever else makes a pod no stepping stone. */}}

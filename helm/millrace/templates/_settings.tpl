@@ -46,6 +46,18 @@
     {{- fail (printf "settings: the token of %s %s" (.name | default "a caller") (printf $secret "sha256 instead of token")) -}}
   {{- end -}}
 {{- end -}}
+{{- range $key := list "ssl.key.password" "ssl.key.pem" "ssl.keystore.password" "sasl.oauthbearer.client.secret" -}}
+  {{- if include "millrace.librdkafka" (list $ $key) -}}
+    {{- fail (printf "settings: %s is a secret, and settings go into a ConfigMap: the chart has no place for it so far" $key) -}}
+  {{- end -}}
+{{- end -}}
+{{- range dig "shop_delivery" "channels" list $settings -}}
+  {{- range .doorbells -}}
+    {{- if .secrets -}}
+      {{- fail (printf "settings: what doorbell %s signs with %s" .name (printf $secret "doorbells.existingSecret, and secret_files = [\"/run/secrets/doorbells/KEY\"]")) -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
 {{- if not $settings.erp -}}
   {{- fail "settings: [erp] is missing: say where Business Central is (millrace config defaults shows how)" -}}
 {{- end -}}
@@ -63,6 +75,9 @@
 {{- end -}}
 {{- if and (or .Values.strimzi.topics.enabled .Values.strimzi.users.enabled) (not .Values.strimzi.cluster) -}}
   {{- fail "strimzi.cluster is empty: name the Kafka cluster that topics and users belong to" -}}
+{{- end -}}
+{{- if and .Values.strimzi.users.enabled (not .Values.strimzi.topics.enabled) -}}
+  {{- fail "strimzi.users goes with strimzi.topics: the user of a service may not make topics" -}}
 {{- end -}}
 {{- $services := include "millrace.services" . | fromJson -}}
 {{- range $name, $service := $services -}}

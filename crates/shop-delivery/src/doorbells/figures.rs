@@ -21,6 +21,7 @@ pub(crate) struct Reading {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Here {
     pub pending: u64,
+    pub failing: bool,
     pub off: bool,
 }
 
@@ -51,6 +52,11 @@ impl metrics::Figures for Figures {
             "Changes not rung yet, at most so many above 1000",
             Kind::Gauge,
         );
+        let mut failing = Figure::new(
+            "doorbell_failing",
+            "1 for a doorbell whose last ring was not taken",
+            Kind::Gauge,
+        );
         let mut off = Figure::new(
             "doorbell_off",
             "1 for a doorbell that is switched off",
@@ -62,9 +68,10 @@ impl metrics::Figures for Figures {
             failures.add(labels, reading.failures);
             if let Some(here) = reading.here {
                 pending.add(labels, here.pending);
+                failing.add(labels, here.failing.into());
                 off.add(labels, here.off.into());
             }
         }
-        vec![rings, failures, pending, off]
+        vec![rings, failures, pending, failing, off]
     }
 }

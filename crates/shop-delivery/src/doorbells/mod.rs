@@ -21,4 +21,4 @@ pub(crate) use settings::{Doorbell, OfChannel};
 pub use settings::{Doorbells, DoorbellsError};
 
 /// The topic that tells what became of doorbells. It rings none itself.
-pub(crate) const TOPIC: &str = "doorbells";
+pub(crate) const TOLD_AS: &str = "doorbells";

@@ -33,7 +33,9 @@ impl Catalogue {
         let mut kinds: BTreeMap<&'static str, Vec<String>> = TOPICS
             .iter()
             .filter(|topic| topic.outward)
-            .filter(|topic| topic.name == doorbells::TOPIC || deliver::TOPICS.contains(&topic.name))
+            .filter(|topic| {
+                topic.name == doorbells::TOLD_AS || deliver::TOPICS.contains(&topic.name)
+            })
             .map(|topic| (topic.name, vec![]))
             .collect();
         for file in files.file {
@@ -60,7 +62,7 @@ impl Catalogue {
 
     /// The same for a doorbell, which does not ring for what becomes of doorbells.
     pub(crate) fn choose_for_bells(&self, names: &[String]) -> Result<Chosen, UnknownKind> {
-        self.choose_but(names, Some(doorbells::TOPIC))
+        self.choose_but(names, Some(doorbells::TOLD_AS))
     }
 
     fn choose_but(&self, names: &[String], but: Option<&str>) -> Result<Chosen, UnknownKind> {

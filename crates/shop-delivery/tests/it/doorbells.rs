@@ -133,6 +133,11 @@ async fn a_ring_that_is_not_taken_comes_again_under_its_id_and_in_its_place() {
             ("answered 503", 1)
         );
         assert!(status.next_attempt_at.is_some() && status.pending > 0);
+        let is_failing = "millrace_doorbell_failing{channel=\"furniture\",doorbell=\"shop\"} 1";
+        until(PATIENCE, "it is shown to fail", async || {
+            world.metrics.text().contains(is_failing).then_some(())
+        })
+        .await;
         // Neither a restart nor the next change makes it impatient.
         world.stop().await;
         world.start(furniture("'DEALER'", "'EAST'")).await;

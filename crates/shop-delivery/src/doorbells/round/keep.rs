@@ -63,13 +63,12 @@ impl Round<'_> {
             }
             None => 0,
         };
-        let off = self.bell.off.is_some();
-        self.ringer.show(|here| {
-            *here = Some(Here {
-                pending: count,
-                off,
-            });
-        });
+        let now = Here {
+            pending: count,
+            failing: self.bell.trouble.is_some(),
+            off: self.bell.off.is_some(),
+        };
+        self.ringer.show(|here| *here = Some(now));
         Ok(())
     }
 }
