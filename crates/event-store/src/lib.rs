@@ -93,6 +93,7 @@ mod database;
 mod decider;
 mod event;
 mod execute;
+mod gather;
 mod holding;
 mod log;
 mod personal;
@@ -111,6 +112,7 @@ pub use event::{Cause, NewEvent, Position, Recorded};
 pub use execute::{
     Context, Draft, ExecuteError, Executed, Loaded, Loads, Outcome, Stored, Streams,
 };
+pub use gather::gather;
 pub use holding::{Post, while_holding};
 pub use log::{
     Append, AppendError, Appended, EventLog, Expected, Held, LEASE_TAKEN, LeaseEpoch, StoreError,

@@ -12,6 +12,7 @@ use millrace_service_kit::Shutdown;
 
 use crate::database::{Database, Tx};
 use crate::event::Recorded;
+use crate::gather::gather;
 use crate::log::{EventLog, LEASE_TAKEN, StoreError};
 
 /// Events per transaction.
@@ -19,10 +20,8 @@ const PAGE: usize = 500;
 /// A look at the feed without having been woken. Rare, because the log itself looks for what other processes wrote.
 const SAFETY: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// Events in quick succession share transactions: each event of a page keeps the next page waiting for so long, …
+/// So long each event of a page keeps the next page waiting.
 const GATHER_PER_EVENT: Duration = Duration::from_micros(500);
-/// … counted from its beginning, but never longer than this.
-const GATHER_AT_MOST: Duration = Duration::from_millis(20);
 
 /// Rows made of events.
 #[async_trait]
@@ -65,9 +64,7 @@ pub async fn project(
                 if read == PAGE {
                     continue;
                 }
-                let events = u32::try_from(read).unwrap_or(u32::MAX);
-                let gather = GATHER_PER_EVENT.saturating_mul(events);
-                tokio::time::sleep_until(began + gather.min(GATHER_AT_MOST)).await;
+                tokio::time::sleep_until(began + gather(read, GATHER_PER_EVENT)).await;
                 SAFETY
             }
             Err(error @ (StoreError::Closed | StoreError::Replaced { .. })) => return Err(error),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use millrace_event_store::{EventLog, Held, Post, Recorded, StoreError, while_holding};
+use millrace_event_store::{EventLog, Held, Post, Recorded, StoreError, gather, while_holding};
 use millrace_service_kit::Shutdown;
 use rdkafka::consumer::BaseConsumer;
 use thiserror::Error;
@@ -24,12 +24,8 @@ use crate::kafka::{blocking, topic_admin};
 const LEASE: Duration = Duration::from_secs(8);
 const PAGE_FIRST: usize = 1_000;
 const PAGE_LAST: usize = 20_000;
-/// Events in quick succession share requests: each event of a page keeps the next page waiting for so long, …
+/// So long each event of a page keeps the next page waiting.
 const GATHER_PER_EVENT: Duration = Duration::from_micros(200);
-/// … counted from its beginning, but never longer than this.
-const GATHER_AT_MOST: Duration = Duration::from_millis(20);
-/// How long what was published may go without a look because there is more to publish.
-const LOOK_AT_LAST: Duration = Duration::from_secs(10);
 /// Bytes of payload aimed at per page.
 const PAGE_BYTES: usize = 16 << 20;
 
@@ -201,12 +197,7 @@ impl Relay {
         let mut gathered = Instant::now();
         let mut page = inner.log.read_feed(run.passed, size).await?;
         while !stop.is_cancelled() {
-            // In a backlog there is something better to do, for a while.
-            let patience = match page.is_empty() {
-                true => Duration::ZERO,
-                false => LOOK_AT_LAST,
-            };
-            if run.look_at + patience <= Instant::now() {
+            if run.is_to_look(!page.is_empty()) {
                 match run.look().await {
                     // Nothing is lost until the next look: what was there at the last one is remembered.
                     Err(RelayError::Bus(failure)) => debug!(
@@ -229,7 +220,7 @@ impl Relay {
                 if *moved.borrow_and_update() > run.passed {
                     gathered = Instant::now();
                     page = inner.log.read_feed(run.passed, size).await?;
-                    gathered += gather(page.len());
+                    gathered += gather(page.len(), GATHER_PER_EVENT);
                 }
                 continue;
             }
@@ -346,12 +337,6 @@ impl Relay {
         let positions = omitted.keys().copied().collect();
         self.note(|reading| reading.omitted = positions);
     }
-}
-
-/// For how long after the beginning of a page of so many events the next one gathers. Few events at a time are not kept waiting.
-fn gather(events: usize) -> Duration {
-    let events = u32::try_from(events).unwrap_or(u32::MAX);
-    GATHER_PER_EVENT.saturating_mul(events).min(GATHER_AT_MOST)
 }
 
 fn next_page_size(page: &[Recorded], size: usize) -> usize {

@@ -135,6 +135,15 @@ impl Run {
         Ok(())
     }
 
+    /// Whether it is time to look. In a `backlog` there is something better to do, for a while.
+    pub(super) fn is_to_look(&self, backlog: bool) -> bool {
+        let patience = match backlog {
+            true => LOOK_EVERY,
+            false => Duration::ZERO,
+        };
+        self.look_at + patience <= Instant::now()
+    }
+
     /// Looks whether what was published is still there. If not, the checkpoint says so before anything is sent: whoever goes on from
     /// it fills the topic again.
     pub(super) async fn look(&mut self) -> Result<(), RelayError> {
