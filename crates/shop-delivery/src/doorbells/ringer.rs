@@ -82,7 +82,7 @@ impl Ringer {
     /// is rung again.
     pub(crate) async fn work(&self, lease: &LeaseEpoch, stop: &Shutdown) {
         let mut backoff = Backoff::neighbour(self.ids.clone());
-        self.show(|here| *here = Some(Here::default()));
+        self.show(Some(Here::default()));
         while !stop.is_cancelled() {
             let broken = match Round::begin(self, lease).await {
                 Ok(mut round) => {
@@ -105,13 +105,13 @@ impl Ringer {
                 }
             }
         }
-        self.show(|here| *here = None);
+        self.show(None);
     }
 
-    pub(super) fn show(&self, change: impl FnOnce(&mut Option<Here>)) {
+    pub(super) fn show(&self, here: Option<Here>) {
         self.figures
             .change(&self.channel, &self.doorbell.name, |reading| {
-                change(&mut reading.here);
+                reading.here = here;
             });
     }
 

@@ -42,6 +42,8 @@ pub(super) struct Round<'a> {
     looked: u64,
     /// When the first change behind that rings.
     due: Option<Timestamp>,
+    /// Changes not rung yet, when they were counted last.
+    pending: u64,
     counted: Option<Instant>,
     /// The feed has moved since it was last looked for what was said.
     unheeded: bool,
@@ -74,6 +76,7 @@ impl<'a> Round<'a> {
             rings: None,
             looked: 0,
             due: None,
+            pending: 0,
             counted: None,
             unheeded: false,
             heeded: None,
@@ -155,14 +158,7 @@ impl<'a> Round<'a> {
         for recorded in &heard {
             self.heed_one(recorded);
         }
-        self.keep_with_replays(&before).await?;
-        let off = self.bell.off.is_some();
-        self.ringer.show(|here| {
-            if let Some(here) = here {
-                here.off = off;
-            }
-        });
-        Ok(())
+        self.keep_with_replays(&before).await
     }
 
     fn heed_one(&mut self, recorded: &Recorded) {

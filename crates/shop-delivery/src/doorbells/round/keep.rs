@@ -43,6 +43,7 @@ impl Round<'_> {
         }
         tx.commit().await?;
         self.kept = true;
+        self.show();
         Ok(())
     }
 
@@ -55,7 +56,7 @@ impl Round<'_> {
         }
         self.counted = Some(Instant::now());
         let (log, doorbell) = (&self.ringer.feed.log, &self.ringer.doorbell);
-        let count = match self.bell.rung_up_to() {
+        self.pending = match self.bell.rung_up_to() {
             Some(rung) => {
                 pending(log, &doorbell.chosen, rung.max(self.looked))
                     .await?
@@ -63,12 +64,17 @@ impl Round<'_> {
             }
             None => 0,
         };
-        let now = Here {
-            pending: count,
+        self.show();
+        Ok(())
+    }
+
+    /// At `/metrics`: as it is written down.
+    fn show(&self) {
+        let here = Here {
+            pending: self.pending,
             failing: self.bell.trouble.is_some(),
             off: self.bell.off.is_some(),
         };
-        self.ringer.show(|here| *here = Some(now));
-        Ok(())
+        self.ringer.show(Some(here));
     }
 }
