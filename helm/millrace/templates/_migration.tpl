@@ -1,3 +1,8 @@
+{{/* Whether migrations are part of the release instead of hooks before it: what they sign in to, or as whom, is made by it. */}}
+{{- define "millrace.migratesInRelease" -}}
+{{- if or .Values.cnpg.enabled .Values.strimzi.users.enabled }}yes{{ end -}}
+{{- end }}
+
 {{/* (list $ name service configMap): the pod that makes a service's tables, and topics unless Strimzi does. */}}
 {{- define "millrace.migration" -}}
 {{- $root := index . 0 -}}
