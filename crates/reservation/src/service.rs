@@ -22,7 +22,7 @@ use crate::inbound::{
     Desk, GROUP, InventoryRows, Keeper, ReservationApi, Shortfalls, TOPICS, Transfers, Underway,
 };
 use crate::outbound::{Carrier, ErpSide, Warehouses};
-use crate::read_model::{ERP_WORK, Figures, Listing, ReservationRows};
+use crate::read_model::{ERP_WORK, Figures, Listing, ReservationRows, ShelfRows};
 use crate::reservations::Reservations;
 use crate::shelves::Shelves;
 
@@ -244,6 +244,7 @@ impl Service {
         Shortfalls {
             reservations: self.desk.reservations.clone(),
             listing: self.desk.listing.clone(),
+            shelves: ShelfRows::new(self.database.clone()),
             figures: self.desk.figures.clone(),
             log: self.log.clone(),
             component: self.components.short.clone(),

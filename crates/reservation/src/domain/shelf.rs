@@ -26,6 +26,36 @@ impl ShelfKey {
     pub fn stream(&self) -> String {
         self.to_string()
     }
+
+    /// The other way round. Codes of the ERP may hold a slash; its id between them tells them apart.
+    #[must_use]
+    pub fn of_stream(stream: &str) -> Option<Self> {
+        let (erp, rest) = stream.strip_prefix("shelf/")?.split_once('/')?;
+        let mut slashes = rest.match_indices('/').map(|(at, _)| at);
+        let (location, item, rest) = slashes.find_map(|at| {
+            let (item, variant) = rest[at + 1..].split_once('/')?;
+            Some((&rest[..at], SystemId::parse(item).ok()?, variant))
+        })?;
+        Some(Self {
+            erp: ErpCode::parse(erp).ok()?,
+            location: LocationCode::parse(location).ok()?,
+            item,
+            variant: VariantCode::parse_optional(rest).ok()?,
+        })
+    }
+
+    /// What lies there, wherever it lies.
+    #[must_use]
+    pub fn thing(&self) -> String {
+        thing(&self.erp, self.item, self.variant.as_ref())
+    }
+}
+
+/// An item, or a variant of it, of a company.
+#[must_use]
+pub fn thing(erp: &ErpCode, item: SystemId, variant: Option<&VariantCode>) -> String {
+    let variant = variant.map_or("", VariantCode::as_str);
+    format!("{erp}/{item}/{variant}")
 }
 
 impl fmt::Display for ShelfKey {
@@ -266,6 +296,26 @@ mod tests {
         moves
             .iter()
             .fold(shelf, |shelf, moved| shelf.after(moved, None).unwrap())
+    }
+
+    #[test]
+    fn a_shelf_is_known_by_its_stream() {
+        for (location, variant) in [("STORE-HH", ""), ("A/B", "RED/XL"), ("00/00", "M")] {
+            let shelf = ShelfKey {
+                erp: ErpCode::parse("bc-main").unwrap(),
+                location: LocationCode::parse(location).unwrap(),
+                item: SystemId::parse("01a21fc1-6a5d-7c7f-a961-9f17cd5b5a93").unwrap(),
+                variant: VariantCode::parse_optional(variant).unwrap(),
+            };
+            assert_eq!(ShelfKey::of_stream(&shelf.stream()), Some(shelf));
+        }
+        for other in [
+            "shelf/bc-main/STORE-HH",
+            "reservation/a/1",
+            "shelf/bc-main/A/b/c",
+        ] {
+            assert_eq!(ShelfKey::of_stream(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use millrace_contract::inventories::v1::InventoryChanged;
 use millrace_event_bus::{HandleError, Handler, Outcome};
 use millrace_event_store::{Recorded, Tx};
-use millrace_values::{ErpCode, Sku, VariantCode};
+use millrace_values::{ErpCode, Sku, SystemId, VariantCode};
 use prost::Message;
 
+use crate::domain::shelf::thing;
 use crate::read_model::{asked, forget, put};
 
 /// Name of the consumer; stored for ever.
@@ -38,11 +39,15 @@ impl Handler for InventoryRows {
         let erp = ErpCode::parse(event.erp.as_deref().unwrap_or_default());
         let item = Sku::parse(&inventory.item_number);
         let variant = VariantCode::parse_optional(&inventory.variant_code);
-        let (Ok(erp), Ok(item), Ok(variant)) = (erp, item, variant) else {
-            return Ok(Outcome::parked("erp, item_number or variant_code is none"));
+        let id = SystemId::parse(&inventory.item_system_id);
+        let (Ok(erp), Ok(item), Ok(variant), Ok(id)) = (erp, item, variant, id) else {
+            return Ok(Outcome::parked(
+                "erp, item_number, variant_code or item_system_id is none",
+            ));
         };
         let asked = asked(&erp, &item, variant.as_ref());
-        put(tx, &event.key, &asked, &inventory).await?;
+        let thing = thing(&erp, id, variant.as_ref());
+        put(tx, &event.key, &asked, &thing, &inventory).await?;
         Ok(Outcome::Done)
     }
 }

@@ -1,8 +1,9 @@
 //! Tells the shops when a store has less than is reserved there: a till sold it, or somebody counted. A figure may be low for a
 //! moment, while what the ERP deducts already is deducted here as well; so only what lasts is told. The newest reservations are
-//! short first. What was put aside already lies safe.
+//! short first. What was put aside already lies safe. Shelves are looked at, not reservations: of those there may be very many, and
+//! only a store where something is missing, or was, has to go through its own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,14 +16,14 @@ use tracing::{error, info, warn};
 
 use crate::domain::Command;
 use crate::domain::shelf::{ShelfKey, shortfalls};
-use crate::read_model::{Figures, Listing, OpenLine};
+use crate::read_model::{Figures, Listing, OpenLine, ShelfRows};
 use crate::reservations::{Actor, ReservationError, Reservations, is_its_own};
-use crate::shelves::read_shelves;
 
 #[derive(Clone)]
 pub struct Shortfalls {
     pub reservations: Reservations,
     pub listing: Listing,
+    pub shelves: ShelfRows,
     pub figures: Figures,
     pub log: Arc<dyn EventLog>,
     pub component: Component,
@@ -33,6 +34,9 @@ pub struct Shortfalls {
     pub after: Duration,
     pub takeover_after: Duration,
 }
+
+/// Shelves whose figures are asked for in one go.
+const TOGETHER: usize = 200;
 
 /// What is missing of each shelf where something is reserved.
 type Missing = HashMap<ShelfKey, Quantity>;
@@ -81,11 +85,28 @@ impl Shortfalls {
 
     /// What is missing now; told is what was missing before as well.
     async fn look(&self, before: Option<Missing>) -> Result<Missing, ReservationError> {
-        let lines = self.listing.open_lines().await?;
-        let missing = self.missing(&lines).await?;
-        let Some(before) = before else {
-            return Ok(missing);
-        };
+        let missing = self.missing().await?;
+        if let Some(before) = before {
+            // What was told may have to be taken back, where nothing is missing any more.
+            let mut stores: BTreeSet<String> =
+                self.listing.short_stores().await?.into_iter().collect();
+            let short = missing.iter().filter(|(_, missing)| !missing.is_zero());
+            stores.extend(short.map(|(shelf, _)| shelf.location.to_string()));
+            for store in stores {
+                self.look_into(&store, &missing, &before).await?;
+            }
+        }
+        Ok(missing)
+    }
+
+    /// What of the reservations of one store is missing `now`, and was `before`.
+    async fn look_into(
+        &self,
+        store: &str,
+        now: &Missing,
+        before: &Missing,
+    ) -> Result<(), ReservationError> {
+        let lines = self.listing.open_lines(store).await?;
         let mut by_shelf: BTreeMap<&ShelfKey, Vec<&OpenLine>> = BTreeMap::new();
         for line in &lines {
             by_shelf.entry(&line.shelf).or_default().push(line);
@@ -93,7 +114,7 @@ impl Shortfalls {
         let mut changed: BTreeMap<&str, Vec<(u32, Quantity)>> = BTreeMap::new();
         for (shelf, lines) in by_shelf {
             // Unknown now, or a moment ago: nothing is known to have changed.
-            let (Some(now), Some(then)) = (missing.get(shelf), before.get(shelf)) else {
+            let (Some(now), Some(then)) = (now.get(shelf), before.get(shelf)) else {
                 continue;
             };
             let held: Vec<Quantity> = lines.iter().map(|line| line.held).collect();
@@ -108,26 +129,24 @@ impl Shortfalls {
         for (stream, short) in changed {
             self.tell(stream, short, &lines).await?;
         }
-        Ok(missing)
+        Ok(())
     }
 
-    async fn missing(&self, lines: &[OpenLine]) -> Result<Missing, StoreError> {
-        let asked: BTreeMap<&ShelfKey, &String> = lines
-            .iter()
-            .map(|line| (&line.shelf, &line.asked))
-            .collect();
-        let keys: Vec<String> = asked.values().map(|key| (*key).clone()).collect();
-        let shown = self.figures.of(&keys).await?;
-        let shelves: Vec<&ShelfKey> = asked.keys().copied().collect();
-        let shelves = read_shelves(&self.log, &shelves).await?;
-        let missing = shelves.into_iter().filter_map(|(shelf, holds)| {
-            let shown = shown.get(*asked.get(&shelf)?)?;
-            let figure = Some(shown)
-                .filter(|shown| shown.item == shelf.item)?
-                .figure(&shelf.location)?;
-            Some((shelf, holds.missing(&figure)))
-        });
-        Ok(missing.collect())
+    async fn missing(&self) -> Result<Missing, StoreError> {
+        let shelves = self.shelves.all().await?;
+        let mut missing = Missing::with_capacity(shelves.len());
+        for shelves in shelves.chunks(TOGETHER) {
+            let things: BTreeSet<String> = shelves.iter().map(|(shelf, _)| shelf.thing()).collect();
+            let things: Vec<String> = things.into_iter().collect();
+            let shown = self.figures.of_things(&things).await?;
+            for (shelf, holds) in shelves {
+                let shown = shown.get(&shelf.thing());
+                if let Some(figure) = shown.and_then(|shown| shown.figure(&shelf.location)) {
+                    missing.insert(shelf.clone(), holds.missing(&figure));
+                }
+            }
+        }
+        Ok(missing)
     }
 
     /// Its other lines stay as they are.

@@ -130,10 +130,26 @@ impl Figures {
     /// # Errors
     /// The database is away.
     pub async fn of(&self, asked: &[String]) -> Result<HashMap<String, Shown>, StoreError> {
-        let mut found = HashMap::with_capacity(asked.len());
-        for keys in asked.chunks(KEYS) {
+        self.find("asked", asked).await
+    }
+
+    /// As [`Self::of`], of [`crate::domain::shelf::thing`]s.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn of_things(&self, things: &[String]) -> Result<HashMap<String, Shown>, StoreError> {
+        self.find("thing", things).await
+    }
+
+    async fn find(
+        &self,
+        column: &str,
+        wanted: &[String],
+    ) -> Result<HashMap<String, Shown>, StoreError> {
+        let mut found = HashMap::with_capacity(wanted.len());
+        for keys in wanted.chunks(KEYS) {
             let sql = format!(
-                "SELECT asked, inventory FROM inventories WHERE asked IN ({})",
+                "SELECT {column}, inventory FROM inventories WHERE {column} IN ({})",
                 places(1, keys.len())
             );
             let mut query = sqlx::query_as::<_, (String, Vec<u8>)>(AssertSqlSafe(sql));
@@ -155,11 +171,13 @@ pub async fn put(
     tx: &mut Tx,
     key: &str,
     asked: &str,
+    thing: &str,
     inventory: &Inventory,
 ) -> Result<(), StoreError> {
     sqlx::query(include_str!("sql/put_inventory.sql"))
         .bind(key)
         .bind(asked)
+        .bind(thing)
         .bind(inventory.encode_to_vec())
         .execute(&mut **tx)
         .await?;

@@ -5,12 +5,11 @@ use std::collections::HashMap;
 use millrace_contract::reservation::v1::{ReservationState, ReservationView};
 use millrace_event_store::{Database, StoreError, places};
 use millrace_values::{
-    ChannelCode, CustomerNumber, ErpCode, LocationCode, Quantity, Sku, SystemId, VariantCode,
+    ChannelCode, CustomerNumber, ErpCode, LocationCode, Quantity, SystemId, VariantCode,
 };
 use prost::Message;
 use sqlx::AssertSqlSafe;
 
-use super::asked;
 use crate::domain::shelf::ShelfKey;
 use crate::wire;
 
@@ -40,8 +39,6 @@ pub struct OpenLine {
     pub stream: String,
     pub line: u32,
     pub shelf: ShelfKey,
-    /// The item in the shop's words.
-    pub asked: String,
     pub held: Quantity,
     pub short: Quantity,
 }
@@ -124,13 +121,27 @@ impl Listing {
         Ok(of_rows + on_their_way.count())
     }
 
-    /// Lines of reservations nobody has looked for yet, the newest first. What cannot be read is left out.
+    /// Stores with reservations nobody has looked for yet of which the shop was told that something is missing.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn open_lines(&self) -> Result<Vec<OpenLine>, StoreError> {
-        let sql = "SELECT stream, view FROM reservations WHERE state = $1 ORDER BY position DESC";
+    pub async fn short_stores(&self) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT DISTINCT store FROM reservations WHERE short <> 0 AND state = $1";
+        let rows: Vec<(String,)> = sqlx::query_as(sql)
+            .bind(i64::from(i32::from(ReservationState::Requested)))
+            .fetch_all(self.database.pool())
+            .await?;
+        Ok(rows.into_iter().map(|(store,)| store).collect())
+    }
+
+    /// Lines of reservations nobody in this store has looked for yet, the newest first. What cannot be read is left out.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn open_lines(&self, store: &str) -> Result<Vec<OpenLine>, StoreError> {
+        let sql = "SELECT stream, view FROM reservations WHERE store = $1 AND state = $2 ORDER BY position DESC";
         let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(sql)
+            .bind(store)
             .bind(i64::from(i32::from(ReservationState::Requested)))
             .fetch_all(self.database.pool())
             .await?;
@@ -222,11 +233,9 @@ fn open_lines_of(stream: &str, view: ReservationView) -> Vec<OpenLine> {
     let lines = reservation.lines.iter().zip(view.lines);
     let open = lines.filter_map(|(line, status)| {
         let variant = VariantCode::parse_optional(&line.variant_code).ok()?;
-        let item = Sku::parse(&line.item_number).ok()?;
         Some(OpenLine {
             stream: stream.to_owned(),
             line: status.line_number,
-            asked: asked(&erp, &item, variant.as_ref()),
             shelf: ShelfKey {
                 erp: erp.clone(),
                 location: location.clone(),

@@ -1,5 +1,5 @@
-//! Keeps the rows of reservations in step with the log. An event carries the lines after it, and what else a row shows is folded
-//! from the stream.
+//! Keeps the rows of reservations and shelves in step with the log. An event carries the lines after it, and what else a row shows is
+//! folded from the stream; a shelf's event carries all of it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,17 +15,18 @@ use sqlx::AssertSqlSafe;
 use tokio::sync::Notify;
 
 use crate::domain::Taken;
+use crate::read_model::shelves;
 use crate::reservations::{Loaded, Reservations};
 use crate::wire;
 
 /// Of the projection; stored for ever.
-pub const NAME: &str = "reservations";
+pub const NAME: &str = "reservations and shelves";
 
 /// Reservations loaded at once.
 const AT_ONCE: usize = 16;
 /// Rows in one statement, and columns in a row.
 const ROWS: usize = 50;
-const COLUMNS: usize = 11;
+const COLUMNS: usize = 12;
 
 pub struct ReservationRows {
     reservations: Reservations,
@@ -83,8 +84,11 @@ impl Projection for ReservationRows {
     /// Reservations are written as they stand now, which may be later than these events: the rows never go back.
     async fn apply(&self, tx: &mut Tx, events: &[Recorded]) -> Result<(), StoreError> {
         let mut changed: BTreeMap<&str, Vec<&Recorded>> = BTreeMap::new();
+        let mut moved: BTreeMap<&str, &Recorded> = BTreeMap::new();
         for recorded in events {
-            if recorded.stream.starts_with("reservation/") {
+            if recorded.stream.starts_with("shelf/") {
+                moved.insert(&recorded.stream, recorded);
+            } else if recorded.stream.starts_with("reservation/") {
                 changed.entry(&recorded.stream).or_default().push(recorded);
             }
         }
@@ -104,6 +108,9 @@ impl Projection for ReservationRows {
         }
         for rows in rows.chunks(ROWS) {
             put(tx, rows).await?;
+        }
+        for moved in moved.into_values() {
+            shelves::put(tx, moved).await?;
         }
         if let Some(last) = events.last() {
             self.work.ask(tx, &asking, last.recorded_at).await?;
@@ -146,6 +153,12 @@ impl Row {
         }
     }
 
+    /// Whether the shop was told that something is missing.
+    fn short(&self) -> bool {
+        let mut lines = self.view.lines.iter();
+        lines.any(|line| wire::read_total(line.short.clone()).is_some_and(|short| !short.is_zero()))
+    }
+
     /// By when something has to happen.
     fn due(&self) -> &str {
         match self.view.state() {
@@ -172,6 +185,7 @@ async fn put(tx: &mut Tx, rows: &[Row]) -> Result<(), StoreError> {
             .bind(row.due())
             .bind(i64::from(row.reminded))
             .bind(i64::from(row.in_erp))
+            .bind(i64::from(row.short()))
             .bind(row.view.encode_to_vec());
     }
     query.execute(&mut **tx).await?;

@@ -6,7 +6,6 @@
 
 mod clerk;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use millrace_contract::shelves::v1::ShelfMoved;
@@ -18,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::clerk::Clerk;
 use crate::domain::Moving;
-use crate::domain::shelf::{NotThere, Shelf, ShelfKey};
+use crate::domain::shelf::{NotThere, Shelf};
 use crate::read_model::Figures;
 use crate::wire;
 
@@ -100,28 +99,6 @@ impl Shelves {
 struct Known {
     shelf: Shelf,
     version: u64,
-}
-
-/// Shelves as the log holds them. One that nothing was taken from, or that cannot be read, is left out.
-///
-/// # Errors
-/// The database is away.
-pub async fn read_shelves(
-    log: &Arc<dyn EventLog>,
-    keys: &[&ShelfKey],
-) -> Result<Vec<(ShelfKey, Shelf)>, StoreError> {
-    let streams: Vec<String> = keys.iter().map(|key| key.stream()).collect();
-    let by_stream: HashMap<&str, &ShelfKey> = streams
-        .iter()
-        .map(String::as_str)
-        .zip(keys.iter().copied())
-        .collect();
-    let last = log.read_last(&streams).await?;
-    let shelves = last.iter().filter_map(|recorded| {
-        let key = by_stream.get(&*recorded.stream)?;
-        Some(((*key).clone(), read(recorded).ok()?.shelf))
-    });
-    Ok(shelves.collect())
 }
 
 fn read(recorded: &Recorded) -> Result<Known, StoreError> {

@@ -1,4 +1,4 @@
-INSERT INTO reservations (stream, channel, store, state, position, customer, document_number, due, reminded, in_erp, view)
+INSERT INTO reservations (stream, channel, store, state, position, customer, document_number, due, reminded, in_erp, short, view)
 VALUES {rows}
 ON CONFLICT (stream) DO UPDATE SET
     state = excluded.state,
@@ -6,4 +6,5 @@ ON CONFLICT (stream) DO UPDATE SET
     due = excluded.due,
     reminded = excluded.reminded,
     in_erp = excluded.in_erp,
+    short = excluded.short,
     view = excluded.view
