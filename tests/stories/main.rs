@@ -9,6 +9,7 @@ mod a_store_sells_no_piece_twice;
 mod any_call;
 mod every_change_is_rung_whoever_dies;
 mod every_server_answers_alike;
+mod every_service_scales_and_outlives_its_leader;
 mod kafka_may_die_in_the_first_second;
 mod neighbours_may_be_away_at_the_start;
 mod neighbours_that_are_away_are_waited_for;

@@ -7,7 +7,7 @@ use millrace_contract::order::v1::OrderState;
 use millrace_contract::webshop_orders::v1::LineState;
 use millrace_test_rig::{Kafka, Postgres, soak_result, until};
 use serde_json::json;
-use tonic::Code;
+use tonic::{Code, Status};
 
 use crate::shop::{Shop, order};
 use crate::world::{PATIENCE, Plan, SERVICES, World};
@@ -26,23 +26,29 @@ pub async fn documents(world: &World, number: &str) -> usize {
 }
 
 pub async fn submit(shop: &mut Shop, number: &str) {
-    let request = order(number, "S-1", &[("1004", 2, 10690), ("1102", 1, 65290)]);
+    submit_lines(shop, number, &[("1004", 2, 10690), ("1102", 1, 65290)]).await;
+}
+
+/// Lines are item, pieces and gross price of one piece in cents.
+pub async fn submit_lines(shop: &mut Shop, number: &str, lines: &[(&str, i64, i64)]) {
+    let request = order(number, "S-1", lines);
     // A shop repeats until it is answered: that is what makes a repeat safe.
     until(PATIENCE, "the order is acknowledged", async || {
         match shop.orders.submit_order(request.clone()).await {
             Ok(_) => Some(()),
-            Err(status)
-                if matches!(
-                    status.code(),
-                    Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal
-                ) =>
-            {
-                None
-            }
+            Err(status) if is_passing(&status) => None,
             Err(status) => panic!("order {number} was refused: {status}"),
         }
     })
     .await;
+}
+
+/// Whoever was called is not there at this moment.
+pub fn is_passing(status: &Status) -> bool {
+    matches!(
+        status.code(),
+        Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal
+    )
 }
 
 /// Rows 41, 42, 43, 46, 58, 59.

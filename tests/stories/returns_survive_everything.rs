@@ -8,9 +8,8 @@ use millrace_contract::values::v1::Money;
 use millrace_contract::webshop_orders::v1::LineState;
 use millrace_test_rig::{soak_result, until};
 use serde_json::json;
-use tonic::Code;
 
-use crate::orders_survive_everything::submit;
+use crate::orders_survive_everything::{is_passing, submit, submit_lines};
 use crate::shop::Shop;
 use crate::world::{CHANNEL, PATIENCE, Plan, SERVICES, World};
 
@@ -29,6 +28,16 @@ async fn office(world: &World, act: &str, field: &str, number: &str) {
 /// Sold, delivered and invoiced.
 async fn sold(world: &World, shop: &mut Shop, number: &str) {
     submit(shop, number).await;
+    is_handed_over(world, shop, number).await;
+}
+
+/// So many pieces of one item.
+pub async fn sold_pieces(world: &World, shop: &mut Shop, number: &str, pieces: i64) {
+    submit_lines(shop, number, &[("1004", pieces, 10_690)]).await;
+    is_handed_over(world, shop, number).await;
+}
+
+async fn is_handed_over(world: &World, shop: &mut Shop, number: &str) {
     shop.reaches(number, OrderState::Posted).await;
     office(world, "ship", "orderNumber", number).await;
     office(world, "invoice", "orderNumber", number).await;
@@ -43,7 +52,7 @@ async fn sold(world: &World, shop: &mut Shop, number: &str) {
 }
 
 /// A shop repeats until it is answered.
-async fn send_back(shop: &mut Shop, number: &str, order: &str, line: u32) {
+pub async fn send_back(shop: &mut Shop, number: &str, order: &str, line: u32) {
     let goods = Return {
         channel: CHANNEL.into(),
         return_number: number.into(),
@@ -76,20 +85,13 @@ async fn send_back(shop: &mut Shop, number: &str, order: &str, line: u32) {
         .await
     {
         Ok(_) => Some(()),
-        Err(status)
-            if matches!(
-                status.code(),
-                Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal
-            ) =>
-        {
-            None
-        }
+        Err(status) if is_passing(&status) => None,
         Err(status) => panic!("return {number} was refused: {status}"),
     })
     .await;
 }
 
-async fn reaches(shop: &mut Shop, number: &str, state: ReturnState) -> ReturnView {
+pub async fn reaches(shop: &mut Shop, number: &str, state: ReturnState) -> ReturnView {
     let what = format!("return {number} is {state:?}");
     until(PATIENCE, &what, async || {
         let request = GetReturnRequest {

@@ -41,6 +41,7 @@ impl Interceptor for Bearer {
     }
 }
 
+#[derive(Clone)]
 pub struct Shop {
     pub catalog: CatalogServiceClient<Connection>,
     pub orders: OrderServiceClient<Connection>,

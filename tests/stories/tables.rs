@@ -1,5 +1,7 @@
 //! A look into the services' own tables, for what no call tells.
 
+use std::collections::BTreeMap;
+
 use sqlx::PgPool;
 
 pub struct Tables(PgPool);
@@ -8,6 +10,22 @@ impl Tables {
     /// `postgres` is the url the services have; each has a schema of its own in there.
     pub async fn open(postgres: &str) -> Self {
         Self(PgPool::connect(postgres).await.unwrap())
+    }
+
+    /// What one process of a service does at a time, and who does it.
+    pub async fn leases(&self, service: &str) -> BTreeMap<String, String> {
+        let schema = match service {
+            "shop-delivery" => "feed_furniture".to_owned(),
+            other => other.replace('-', "_"),
+        };
+        let sql = format!(
+            "SELECT name, holder FROM {schema}.leases WHERE expires_at > clock_timestamp()"
+        );
+        let rows: Vec<(String, String)> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .fetch_all(&self.0)
+            .await
+            .unwrap();
+        rows.into_iter().collect()
     }
 
     /// How many of the channel's records wait for something that is not here yet.

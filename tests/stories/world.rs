@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_erp_simulator::{CompanyData, Config, Simulator};
@@ -36,7 +37,7 @@ pub const SERVICES: [&str; 7] = [
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
 pub struct World {
-    pub simulator: Simulator,
+    pub simulator: Arc<Simulator>,
     pub processes: Vec<Process>,
     /// Kafka's address and the topics' prefix, where there is one.
     pub kafka: Option<(String, String)>,
@@ -143,7 +144,7 @@ impl World {
         std::fs::write(folder.path().join("millrace.toml"), settings(&plan, erp)).unwrap();
         let data = folder.path().join("data").display().to_string();
         Self {
-            simulator,
+            simulator: Arc::new(simulator),
             processes: vec![],
             kafka: None,
             common: vec![("MILLRACE_DATA_DIR".to_owned(), data)],
@@ -217,7 +218,7 @@ impl World {
         self.processes.push(process);
     }
 
-    fn position(&self, service: &str) -> usize {
+    pub fn position(&self, service: &str) -> usize {
         let fits = |process: &Process| process.service == service || process.service == "all";
         self.processes
             .iter()

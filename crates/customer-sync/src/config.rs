@@ -18,7 +18,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            takeover_after: Duration::from_secs(8),
+            takeover_after: Duration::from_secs(6),
             compare_every: Duration::from_secs(24 * 60 * 60),
         }
     }

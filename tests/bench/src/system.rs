@@ -74,7 +74,10 @@ pub struct Addresses {
     pub hooks: SocketAddr,
 }
 
-/// The simulator and `run all` beside it, in a folder of their own.
+/// Every service in one process.
+pub const ALL: &[&str] = &["all"];
+
+/// The simulator and services beside it in one process, in a folder of their own.
 pub struct System {
     pub millrace: Process,
     pub addresses: Addresses,
@@ -84,9 +87,10 @@ pub struct System {
 }
 
 impl System {
-    /// Starts both and waits until everything has caught up once. `simulate` are further words for the simulator, `settings`
+    /// Starts both and waits until everything has caught up once. `services` are the words for `run`, `simulate` are further words for the simulator, `settings`
     /// further `MILLRACE_…` variables for the rest.
     pub async fn start(
+        services: &[&str],
         simulate: &[&str],
         settings: impl FnOnce(&Addresses) -> Vec<(&'static str, String)>,
     ) -> Result<System> {
@@ -111,25 +115,41 @@ impl System {
         let mut simulator = Process::start(command, folder.path().join("simulator.log"))?;
         wait_for_listener(&mut simulator, addresses.simulator).await?;
 
-        let mut command = Command::new(binary()?);
-        command.arg("--config").arg(&file).args(["run", "all"]);
-        command.env("MILLRACE_DATA_DIR", folder.path().join("data"));
-        command.env(
-            "MILLRACE_ERP__ADDRESS",
-            format!("http://{}/v2.0", addresses.simulator),
-        );
-        command.env(
-            "MILLRACE_ERP__SIGN_IN_ADDRESS",
-            format!("http://{}", addresses.simulator),
-        );
-        command.env("MILLRACE_GRPC__LISTEN", addresses.grpc.to_string());
-        command.env(
-            "MILLRACE_MONITORING__LISTEN",
-            addresses.monitoring.to_string(),
-        );
-        command.env("MILLRACE_HOOKS__LISTEN", addresses.hooks.to_string());
-        command.envs(settings(&addresses));
-        let mut millrace = Process::start(command, folder.path().join("millrace.log"))?;
+        let settings = settings(&addresses);
+        let command = |words: &[&str]| -> Result<Command> {
+            let mut command = Command::new(binary()?);
+            command
+                .arg("--config")
+                .arg(&file)
+                .args(words)
+                .args(services);
+            command.env("MILLRACE_DATA_DIR", folder.path().join("data"));
+            command.env(
+                "MILLRACE_ERP__ADDRESS",
+                format!("http://{}/v2.0", addresses.simulator),
+            );
+            command.env(
+                "MILLRACE_ERP__SIGN_IN_ADDRESS",
+                format!("http://{}", addresses.simulator),
+            );
+            command.env("MILLRACE_GRPC__LISTEN", addresses.grpc.to_string());
+            command.env(
+                "MILLRACE_MONITORING__LISTEN",
+                addresses.monitoring.to_string(),
+            );
+            command.env("MILLRACE_HOOKS__LISTEN", addresses.hooks.to_string());
+            command.envs(settings.iter().map(|(key, value)| (*key, value)));
+            Ok(command)
+        };
+        // `run all` does it by itself.
+        if services != ALL {
+            let migrated = command(&["migrate"])?.output()?;
+            if !migrated.status.success() {
+                let said = String::from_utf8_lossy(&migrated.stderr);
+                bail!("the tables could not be made: {said}");
+            }
+        }
+        let mut millrace = Process::start(command(&["run"])?, folder.path().join("millrace.log"))?;
         wait_until_ready(&mut millrace, addresses.monitoring).await?;
         Ok(System {
             millrace,

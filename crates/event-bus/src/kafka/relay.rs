@@ -21,7 +21,7 @@ use crate::kafka::settings::KafkaSettings;
 use crate::kafka::{blocking, topic_admin};
 
 /// How long the others wait for a relay that fell silent.
-const LEASE: Duration = Duration::from_secs(8);
+const LEASE: Duration = Duration::from_secs(6);
 const PAGE_FIRST: usize = 1_000;
 const PAGE_LAST: usize = 20_000;
 /// So long each event of a page keeps the next page waiting.

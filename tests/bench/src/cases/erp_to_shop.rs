@@ -16,13 +16,15 @@ use prost::Message;
 use serde_json::{Value, json};
 use tonic::Streaming;
 
-use super::lookup::{authorized, connect, known_skus};
+use super::lookup::{authorized, connect};
 use crate::case::{Arm, Better, Card, Case, Floor, Length};
 use crate::hints::Hints;
 use crate::stages;
 use crate::statistics::median;
 use crate::system::{self, CHANNEL, System};
 
+/// The services a change passes through; the others have processes of their own, elsewhere.
+const ON_THE_WAY: [&str; 2] = ["catalog-sync", "shop-delivery"];
 /// Changes per run.
 const CHANGES: usize = 50;
 /// Changes before anything is measured: a Kafka that has just started compiles itself for the first hundreds.
@@ -51,6 +53,7 @@ impl ErpToShopCase {
         let passing = system::free()?;
         let bootstrap = kafka.bootstrap();
         let system = System::start(
+            &ON_THE_WAY,
             &["--webhook-delay", "0s", "--budget", "1000000/300s"],
             |_| {
                 vec![
@@ -77,14 +80,8 @@ impl ErpToShopCase {
         )
         .await?;
         let hints = Hints::start(passing, system.addresses.hooks).await?;
-        let skus = known_skus(system.addresses.grpc).await?;
-        let item = skus
-            .first()
-            .context("the shop shows no item")?
-            .item_number
-            .clone();
+        let (feed, item) = subscribe(&system).await?;
         let erp = Erp::sign_in(&format!("http://{}", system.addresses.simulator), item).await?;
-        let feed = subscribe(&system).await?;
         let mut case = ErpToShopCase {
             postgres,
             kafka,
@@ -235,8 +232,8 @@ impl Case for ErpToShopCase {
     }
 }
 
-/// A feed that is live: what was there before is read and forgotten.
-async fn subscribe(system: &System) -> Result<Streaming<changes::SubscribeResponse>> {
+/// A feed that is live, and the number of an item: what was there before is read and forgotten.
+async fn subscribe(system: &System) -> Result<(Streaming<changes::SubscribeResponse>, String)> {
     let mut client = ChangeFeedServiceClient::new(connect(system.addresses.grpc).await?);
     let request = changes::SubscribeRequest {
         channel: CHANNEL.to_owned(),
@@ -247,14 +244,21 @@ async fn subscribe(system: &System) -> Result<Streaming<changes::SubscribeRespon
         kinds: vec!["items".to_owned()],
     };
     let mut feed = client.subscribe(authorized(request)).await?.into_inner();
-    loop {
+    let (mut known, mut live) = (None, false);
+    while known.is_none() || !live {
         let fed = tokio::time::timeout(Duration::from_secs(60), feed.message())
             .await
             .context("the feed does not catch up")??;
-        if let Some(Fed::CaughtUpToken(_)) = fed.context("the feed ended")?.message {
-            return Ok(feed);
+        match fed.context("the feed ended")?.message {
+            Some(Fed::Change(change)) => {
+                known = ItemChanged::decode(change.payload)?.item.or(known);
+            }
+            Some(Fed::CaughtUpToken(_)) => live = true,
+            _ => {}
         }
     }
+    let item = known.context("the shop shows no item")?;
+    Ok((feed, item.number))
 }
 
 /// The simulator as its users see it: an API client and a person in the office.

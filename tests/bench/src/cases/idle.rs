@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::lookup::known_skus;
 use crate::case::{Arm, Better, Card, Case, Floor, Length};
-use crate::system::{System, resident_mib};
+use crate::system::{ALL, System, resident_mib};
 
 /// Long enough that what the first sync needed has been given back.
 const IDLE: Duration = Duration::from_secs(15);
@@ -43,7 +43,7 @@ impl Case for IdleCase {
             Arm::Subject => {}
             Arm::Baseline => bail!("this case has no baseline"),
         }
-        let system = System::start(&[], |_| Vec::new()).await?;
+        let system = System::start(ALL, &[], |_| Vec::new()).await?;
         let skus = known_skus(system.addresses.grpc).await?;
         self.fewest_skus = self.fewest_skus.min(skus.len());
         tokio::time::sleep(IDLE).await;

@@ -97,7 +97,7 @@ impl LookupCase {
         path: &'static str,
         questions: impl FnOnce(&[stock::Sku]) -> Vec<Bytes>,
     ) -> Result<LookupCase> {
-        let system = System::start(&["--scale", ITEMS], |_| Vec::new()).await?;
+        let system = System::start(system::ALL, &["--scale", ITEMS], |_| Vec::new()).await?;
         let subject = system.addresses.grpc;
         let skus = scattered(known_skus(subject).await?);
         let questions = questions(&skus);
