@@ -8,7 +8,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 RIG := $(TARGET)/debug/millrace-test-rig
 
-.PHONY: help demo test check check-chart chart soak bench fmt clean-test
+.PHONY: help demo test check check-chart test-k8s chart soak bench fmt clean-test
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ check: ## format, lints as errors, licences and bans, the contract's rules, tidy
 check-chart: ## check chart, alerts and image without a cluster (needs Go, Python, Maven, a JDK 21; fetches helm and others once)
 	$(CARGO) build --quiet -p millrace -p millrace-test-rig
 	MILLRACE=$(abspath $(TARGET))/debug/millrace $(RIG) run -- tests/chart/check.sh
+
+test-k8s: ## install, scale, drain and roll back the chart on a real control plane (builds one with Go: ten minutes once, 2 GB)
+	tests/k8s/check.sh
 
 chart: ## write what is generated in helm/millrace: its README, alerts and dashboards
 	tests/chart/generate.sh
