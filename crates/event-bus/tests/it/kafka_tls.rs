@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use millrace_event_bus::{Bus, KafkaBus, KafkaSettings};
 use millrace_test_rig::{Guard, Kafka};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
 
 use crate::contract;
@@ -68,6 +68,9 @@ impl Guarded {
 fn authority() -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::new(vec![]).expect("no names");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // OpenSSL takes whom it signs for itself where both have the same name.
+    let name = &mut params.distinguished_name;
+    name.push(DnType::CommonName, "authority");
     CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("signed")
 }
 
