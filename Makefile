@@ -8,10 +8,10 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 RIG := $(TARGET)/debug/millrace-test-rig
 
-.PHONY: help demo test check check-chart test-k8s chart soak bench fmt clean-test
+.PHONY: help demo test test-kafka-tls check check-chart test-k8s chart soak bench fmt clean-test
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## build and run the whole system with a pretend ERP and a guided tour; ARGS="--exit-after-tour", ARGS=--fresh
 	$(CARGO) run -p millrace -- demo $(ARGS)
@@ -19,6 +19,9 @@ demo: ## build and run the whole system with a pretend ERP and a guided tour; AR
 test: ## run every test against a real PostgreSQL and Kafka (fetched once; needs a JDK and Maven)
 	$(CARGO) test --workspace --no-run
 	$(RIG) run -- $(CARGO) test --workspace --no-fail-fast $(ARGS)
+
+test-kafka-tls: ## the same for a Kafka with TLS and SCRAM, which needs OpenSSL's headers (libssl-dev)
+	$(CARGO) test -p millrace-event-bus --features kafka-tls --test it kafka_tls
 
 check: ## format, lints as errors, licences and bans, the contract's rules, tidy tests
 	$(CARGO) fmt --all --check

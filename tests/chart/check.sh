@@ -25,6 +25,9 @@ alone=(
     services.order-intake.autoscaling.kind=keda
     networkPolicy.enabled=false
     kafka.existingSecret=millrace-kafka
+    kafka.caSecret=kafka-ca,services.order-intake.autoscaling.kind=keda
+    database.caSecret=database-ca
+    grpc.tlsSecret=millrace-grpc
     defaults.disruptionBudget.enabled=false
     defaults.replicas=0
     serviceAccount.annotations.owner=shop

@@ -169,6 +169,30 @@ async fn what_is_malformed_or_too_large_is_refused_by_every_server_with_details(
     assert_eq!(details.error_info().unwrap().reason, "UNKNOWN_CALL");
 }
 
+/// FAULTS, limits at every entrance: nothing is unpacked, so nothing small becomes large.
+#[tokio::test(flavor = "multi_thread")]
+async fn compressed_messages_and_oversized_headers_are_refused_and_the_connection_lives_on() {
+    let world = World::in_one_process(Plan::default()).await;
+    let channel = connect(&world).await;
+    for (call, token) in CALLS {
+        for (header, value, says) in [
+            ("grpc-encoding", "gzip".to_owned(), "compressed"),
+            ("x-much", "x".repeat(17 << 10), "431"),
+        ] {
+            let mut client = tonic::client::Grpc::new(channel.clone());
+            client.ready().await.unwrap();
+            let mut request = with_token(Bytes::new(), token);
+            let value = value.parse().unwrap();
+            request.metadata_mut().insert(header, value);
+            let path = PathAndQuery::from_static(call);
+            let refused = client.unary(request, path, Raw).await.unwrap_err();
+            assert!(refused.message().contains(says), "{call}: {refused:?}");
+        }
+        let status = refused(&channel, call, token, vec![0x0a, 0xff, 0xff, 0xff]).await;
+        assert_eq!(status.code(), Code::InvalidArgument, "{call}: {status:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_is_logged_once_with_its_trace() {
     let world = World::in_one_process(Plan::default()).await;

@@ -54,11 +54,20 @@ impl Shop {
     /// Connects when it first calls, and again after a restart.
     pub async fn open(address: impl Fn(&str) -> String, token: &str) -> Self {
         let connect = |service: &str| {
-            let channel = Endpoint::from_shared(address(service))
+            Endpoint::from_shared(address(service))
                 .unwrap()
-                .connect_lazy();
-            InterceptedService::new(channel, Bearer::of(token))
+                .connect_lazy()
         };
+        Self::at(connect, token)
+    }
+
+    /// Over one connection to a process with every service.
+    pub fn over(channel: Channel, token: &str) -> Self {
+        Self::at(|_| channel.clone(), token)
+    }
+
+    fn at(connect: impl Fn(&str) -> Channel, token: &str) -> Self {
+        let connect = |service: &str| InterceptedService::new(connect(service), Bearer::of(token));
         Self {
             catalog: CatalogServiceClient::new(connect("catalog-sync")),
             orders: OrderServiceClient::new(connect("order-intake")),

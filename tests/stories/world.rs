@@ -59,6 +59,10 @@ pub struct Plan {
     pub look_every: Duration,
     /// Whether the ERP tells of changes through webhooks.
     pub hooked: bool,
+    /// What the ERP knows Millrace by.
+    pub client_secret: String,
+    /// What is logged.
+    pub filter: String,
     /// At the end of the settings file.
     pub more_settings: String,
 }
@@ -75,6 +79,8 @@ impl Default for Plan {
             erp: None,
             look_every: Duration::from_secs(1),
             hooked: false,
+            client_secret: "millrace-demo".to_owned(),
+            filter: "info".to_owned(),
             more_settings: String::new(),
         }
     }
@@ -133,11 +139,14 @@ impl World {
     /// The pretend ERP and the settings; no process yet, and no tables.
     pub async fn empty(plan: Plan) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let config = Config {
+        let mut config = Config {
             company: plan.company.clone(),
             webhook_delay: Duration::from_millis(200),
             ..Config::default()
         };
+        for client in &mut config.clients {
+            client.secret.clone_from(&plan.client_secret);
+        }
         let simulator = Simulator::start(config, listener).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let erp = plan.erp.unwrap_or(simulator.address());
@@ -304,7 +313,7 @@ drain = "10s"
 
 [telemetry]
 format = "json"
-filter = "info"
+filter = "{filter}"
 
 [erp]
 code = "bc-main"
@@ -313,7 +322,7 @@ sign_in_address = "http://{erp}"
 tenant = "demo"
 environment = "production"
 client_id = "millrace-demo"
-client_secret = "millrace-demo"
+client_secret = "{client_secret}"
 reading = {{ queue_interval = "{look_every}ms" }}
 
 [[channels]]
@@ -385,6 +394,8 @@ scopes = ["*"]
 {more}
 "#,
         more = plan.more_settings,
+        filter = plan.filter,
+        client_secret = plan.client_secret,
         look_every = plan.look_every.as_millis(),
         groups = quoted(&plan.price_groups),
         locations = quoted(&plan.location_group),

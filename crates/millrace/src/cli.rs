@@ -40,7 +40,7 @@ pub struct SettingsArgs {
 /// Where and as whom client commands call.
 #[derive(Debug, Clone, Args)]
 pub struct ServerArgs {
-    /// Address of the gRPC server.
+    /// Address of the gRPC server; https:// where it has a certificate.
     #[arg(
         long,
         global = true,
@@ -59,6 +59,27 @@ pub struct ServerArgs {
         value_name = "TOKEN"
     )]
     pub token: Option<String>,
+    /// Authorities of the server's certificate (PEM); absent: those this machine trusts.
+    #[arg(long, global = true, env = "MILLRACE_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Certificate to show to a server that asks for one (PEM).
+    #[arg(
+        long,
+        global = true,
+        env = "MILLRACE_CERTIFICATE",
+        requires = "key",
+        value_name = "FILE"
+    )]
+    pub certificate: Option<PathBuf>,
+    /// Its key (PEM).
+    #[arg(
+        long,
+        global = true,
+        env = "MILLRACE_KEY",
+        requires = "certificate",
+        value_name = "FILE"
+    )]
+    pub key: Option<PathBuf>,
     /// How to print answers.
     #[arg(long, short, global = true, value_enum, default_value_t = Output::Text)]
     pub output: Output,

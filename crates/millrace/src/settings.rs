@@ -9,11 +9,13 @@ use anyhow::Result;
 use millrace_doorbell::{Names, SystemNames};
 use millrace_erp::business_central;
 use millrace_event_bus::KafkaSettings;
-use millrace_service_kit::auth::{TokenSettings, Tokens};
-use millrace_service_kit::{Secret, grpc, settings, telemetry};
+use millrace_service_kit::auth::{IssuerSettings, Issuers, TokenSettings, Tokens};
+use millrace_service_kit::tls::{TlsClientSettings, TlsServerSettings};
+use millrace_service_kit::{Clock, Secret, SystemClock, grpc, settings, telemetry};
 use millrace_shop_delivery::Doorbells;
 use millrace_values::{Channel, Channels};
 use serde::Deserialize;
+use url::Url;
 
 use crate::exit::WrongSettings;
 
@@ -48,6 +50,8 @@ pub struct Settings {
     pub channels: Vec<Channel>,
     #[serde(default)]
     pub tokens: Vec<TokenSettings>,
+    #[serde(default)]
+    pub issuers: Vec<IssuerSettings>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -55,6 +59,8 @@ pub struct Settings {
 pub struct Database {
     /// Secret because it may carry a password.
     pub url: Secret,
+    /// PEM file with the server's authorities; empty: as the url says.
+    pub ca: PathBuf,
     pub connections: u32,
 }
 
@@ -63,6 +69,7 @@ impl std::fmt::Debug for Database {
         formatter
             .debug_struct("Database")
             .field("url", &self.url)
+            .field("ca", &self.ca)
             .field("connections", &self.connections)
             .finish()
     }
@@ -87,6 +94,7 @@ pub enum BusKind {
 pub struct Grpc {
     pub listen: SocketAddr,
     pub limits: grpc::Limits,
+    pub tls: TlsServerSettings,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -107,6 +115,7 @@ pub struct Personal {
 pub struct Services {
     pub customer_sync: String,
     pub token: Secret,
+    pub tls: TlsClientSettings,
 }
 
 impl Settings {
@@ -120,6 +129,10 @@ impl Settings {
         let settings: Self = settings::load(defaults, file, std::env::vars())?;
         settings.channels()?;
         settings.tokens()?;
+        settings.database_url()?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        settings.issuers(&clock)?;
+        settings.quotas()?;
         if settings.bus.kind == BusKind::Kafka && settings.bus.kafka.bootstrap.is_empty() {
             return Err(WrongSettings(
                 "bus.kafka.bootstrap is empty: name at least one broker, e.g. \"kafka:9092\""
@@ -146,16 +159,96 @@ impl Settings {
             .map_err(|error| WrongSettings(format!("tokens: {error}")))?)
     }
 
+    pub fn issuers(&self, clock: &Arc<dyn Clock>) -> Result<Issuers> {
+        Ok(Issuers::new(self.issuers.clone(), clock)
+            .map_err(|error| WrongSettings(format!("issuers: {error}")))?)
+    }
+
+    fn quotas(&self) -> Result<()> {
+        let (limits, channels) = (&self.grpc.limits, self.channels()?);
+        let usual = (None, limits.calls_per_second, limits.burst);
+        let own = limits.channels.iter();
+        let own = own.map(|(code, own)| (Some(code), own.calls_per_second, own.burst));
+        for (code, calls_per_second, burst) in [usual].into_iter().chain(own) {
+            let place = code.map_or("grpc.limits".into(), |code| {
+                format!("grpc.limits.channels.{code}")
+            });
+            if calls_per_second == 0 || burst == 0 {
+                return Err(WrongSettings(format!(
+                    "{place}: calls_per_second and burst are at least 1"
+                ))
+                .into());
+            }
+            let known = |code: &String| channels.iter().any(|one| one.code.as_str() == code);
+            if !code.is_none_or(known) {
+                return Err(WrongSettings(format!("{place}: there is no such channel")).into());
+            }
+        }
+        Ok(())
+    }
+
     /// In contrast to files, which are there or not.
     pub fn database_is_a_server(&self) -> bool {
         self.database.url.expose().starts_with("postgres")
     }
 
     /// Where the databases are: the url, or SQLite files in the data directory.
-    pub fn database_url(&self) -> String {
+    pub fn database_url(&self) -> Result<String> {
         match self.database.url.expose() {
-            "" => format!("sqlite:{}", self.data_dir.display()),
-            url => url.to_owned(),
+            "" => Ok(format!("sqlite:{}", self.data_dir.display())),
+            url if self.database.ca.as_os_str().is_empty() => Ok(url.to_owned()),
+            url => Ok(checked(url, &self.database.ca)?),
+        }
+    }
+}
+
+/// The address of a server that has to show a certificate of these authorities, for the name it is called by.
+fn checked(url: &str, ca: &Path) -> Result<String, WrongSettings> {
+    let mut url = Url::parse(url)
+        .ok()
+        .filter(|url| url.scheme().starts_with("postgres"))
+        .ok_or_else(|| WrongSettings("database.ca: database.url names no PostgreSQL".into()))?;
+    let said = url
+        .query_pairs()
+        .any(|(name, _)| name.replace('-', "").starts_with("ssl"));
+    if said {
+        return Err(WrongSettings(
+            "database.ca: database.url says how to use TLS already (ssl…)".into(),
+        ));
+    }
+    url.query_pairs_mut()
+        .append_pair("sslmode", "verify-full")
+        .append_pair("sslrootcert", &ca.display().to_string());
+    Ok(url.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_has_the_databases_certificate_and_name_checked() {
+        let ca = Path::new("/run/secrets/database/ca.crt");
+        assert_eq!(
+            checked(
+                "postgres://millrace:secret@db/millrace?application_name=x",
+                ca
+            )
+            .unwrap(),
+            "postgres://millrace:secret@db/millrace?application_name=x&sslmode=verify-full\
+             &sslrootcert=%2Frun%2Fsecrets%2Fdatabase%2Fca.crt"
+        );
+        for (url, says) in [
+            ("postgres://canary@db/m?sslmode=disable", "TLS already"),
+            ("postgres://canary@db/m?ssl-root-cert=x", "TLS already"),
+            ("sqlite:canary", "names no PostgreSQL"),
+            ("canary", "names no PostgreSQL"),
+        ] {
+            let refused = checked(url, ca).unwrap_err().to_string();
+            assert!(
+                refused.contains(says) && !refused.contains("canary"),
+                "{refused}"
+            );
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Who is calling, and what they may do. Deny by default: a call without a known token is refused before it is read; a
 //! handler asks for scope and channel by name.
 
+mod issuers;
+mod keys;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -11,6 +14,8 @@ use thiserror::Error;
 use tonic::Status;
 
 use crate::{Secret, rejection};
+
+pub use issuers::{IssuerError, IssuerSettings, Issuers, SigningAlgorithm};
 
 /// One token in the settings: either the token itself, or its SHA-256 so that the settings hold no secret.
 #[derive(Debug, Clone, Deserialize)]
@@ -44,9 +49,12 @@ pub enum TokenError {
 
 type Hash = [u8; 32];
 
-/// The tokens a process knows. Only their hashes are kept.
+/// The tokens a process knows, and whose it takes besides. Of those it knows only the hashes are kept.
 #[derive(Debug, Clone, Default)]
-pub struct Tokens(Arc<HashMap<Hash, Arc<Caller>>>);
+pub struct Tokens {
+    known: Arc<HashMap<Hash, Arc<Caller>>>,
+    issuers: Issuers,
+}
 
 impl Tokens {
     /// # Errors
@@ -74,12 +82,21 @@ impl Tokens {
                 return Err(TokenError::Twice(token.name));
             }
         }
-        Ok(Self(Arc::new(tokens)))
+        Ok(Self {
+            known: Arc::new(tokens),
+            issuers: Issuers::default(),
+        })
+    }
+
+    /// Takes what these issuers give out, too.
+    #[must_use]
+    pub fn with_issuers(self, issuers: Issuers) -> Self {
+        Self { issuers, ..self }
     }
 
     // Looking a hash up says nothing about the token to somebody who measures time: the hash is not theirs to choose.
     fn find(&self, token: &str) -> Option<&Arc<Caller>> {
-        self.0.get(&sha256(token))
+        self.known.get(&sha256(token))
     }
 
     /// Whose token the headers carry.
@@ -102,9 +119,15 @@ impl Tokens {
                     "authorization header is not of the form: Bearer <token>",
                 )
             })?;
-        self.find(token)
-            .cloned()
-            .ok_or_else(|| rejection::unauthenticated("UNKNOWN_TOKEN", "token is not known"))
+        if let Some(caller) = self.find(token) {
+            return Ok(caller.clone());
+        }
+        self.issuers.judge(token).unwrap_or_else(|| {
+            Err(rejection::unauthenticated(
+                "UNKNOWN_TOKEN",
+                "token is not known",
+            ))
+        })
     }
 }
 

@@ -1,29 +1,38 @@
 //! The gRPC server every service runs in: one door with limits, authentication, traces, counts and refusals in one form;
 //! health, reflection, a drain at the end.
 
+use std::collections::BTreeMap;
+use std::io;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use prometheus_client::encoding::EncodeLabelSet;
 use serde::Deserialize;
 use thiserror::Error;
-use tokio::net::TcpListener;
-use tokio_stream::StreamExt;
-use tokio_stream::wrappers::TcpListenerStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_stream::wrappers::{TcpListenerStream, UnboundedReceiverStream};
+use tokio_stream::{Stream, StreamExt};
 use tonic::service::Routes;
 use tonic::transport::Server;
+use tonic::transport::server::Connected;
 
 use crate::auth::Tokens;
 use crate::health::Health;
 use crate::metrics::Metrics;
+use crate::tls::TlsServer;
 use crate::{Ids, Shutdown};
 
 mod counters;
 mod door;
+pub mod inside;
+mod quota;
 mod refusals;
 
 use counters::Counters;
 use door::{Door, DoorLayer};
+use inside::Visitors;
+use quota::Quotas;
 use refusals::Refusals;
 
 /// What may come in.
@@ -39,8 +48,24 @@ pub struct Limits {
     /// An idle connection is asked whether it still lives.
     #[serde(with = "humantime_serde")]
     pub keepalive: Duration,
+    /// Of one channel, in the long run, at each process. What services and operators call is not counted.
+    pub calls_per_second: u32,
+    /// Of one channel, at once after a rest.
+    pub burst: u32,
+    /// Where a channel may do more or less than others.
+    #[serde(default)]
+    pub channels: BTreeMap<String, Quota>,
 }
 
+/// Of one channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quota {
+    pub calls_per_second: u32,
+    pub burst: u32,
+}
+
+/// For servers in tests: a process takes these from its settings.
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -48,6 +73,9 @@ impl Default for Limits {
             headers: ByteSize::kib(16),
             streams_per_connection: 1024,
             keepalive: Duration::from_secs(30),
+            calls_per_second: u32::MAX,
+            burst: u32::MAX,
+            channels: BTreeMap::new(),
         }
     }
 }
@@ -87,17 +115,65 @@ pub struct Entrance {
     pub quick: &'static [&'static str],
 }
 
+/// Where connections come from: a port, in the clear or over TLS.
+#[derive(Debug)]
+pub struct Listener {
+    pub tcp: TcpListener,
+    pub tls: Option<TlsServer>,
+}
+
+impl From<TcpListener> for Listener {
+    fn from(tcp: TcpListener) -> Self {
+        Self { tcp, tls: None }
+    }
+}
+
 /// Serves until shutdown is asked, then refuses new calls and returns when those in hand are done. Handlers of endless
 /// streams must watch the shutdown themselves.
 ///
 /// # Errors
 /// The transport broke.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     routes: Routes,
     entrance: Entrance,
     shutdown: Shutdown,
 ) -> Result<(), ServeError> {
+    let Listener { tcp, tls } = listener.into();
+    let connections = TcpListenerStream::new(tcp).filter_map(|connection| {
+        let connection: TcpStream = connection.ok()?;
+        connection.set_nodelay(true).ok()?;
+        Some(Ok::<_, io::Error>(connection))
+    });
+    match tls {
+        Some(tls) => serve_on(tls.agreed(connections), routes, entrance, shutdown).await,
+        None => serve_on(connections, routes, entrance, shutdown).await,
+    }
+}
+
+/// The same for whoever calls from within the process.
+///
+/// # Errors
+/// The transport broke.
+pub async fn serve_inside(
+    Visitors(visitors): Visitors,
+    routes: Routes,
+    entrance: Entrance,
+    shutdown: Shutdown,
+) -> Result<(), ServeError> {
+    let connections = UnboundedReceiverStream::new(visitors).map(Ok::<_, io::Error>);
+    serve_on(connections, routes, entrance, shutdown).await
+}
+
+async fn serve_on<C>(
+    connections: impl Stream<Item = io::Result<C>>,
+    routes: Routes,
+    entrance: Entrance,
+    shutdown: Shutdown,
+) -> Result<(), ServeError>
+where
+    C: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+{
     let Entrance {
         tokens,
         limits,
@@ -113,16 +189,12 @@ pub async fn serve(
     let report = tokio::spawn(report_health(reporter, health, shutdown.clone()));
     let door = Door {
         tokens,
+        quotas: Quotas::new(&limits, &metrics),
         counters: Counters::new(&metrics),
         refusals: Refusals::new(limits.message),
         ids: Ids::random(),
         quick,
     };
-    let connections = TcpListenerStream::new(listener).filter_map(|connection| {
-        let connection = connection.ok()?;
-        connection.set_nodelay(true).ok()?;
-        Some(Ok::<_, std::io::Error>(connection))
-    });
     let served = Server::builder()
         .max_concurrent_streams(limits.streams_per_connection)
         .http2_keepalive_interval(Some(limits.keepalive))

@@ -15,6 +15,7 @@ mod secret;
 pub mod settings;
 mod tasks;
 pub mod telemetry;
+pub mod tls;
 pub mod trace;
 
 pub use clock::{Clock, Ids, ManualClock, SystemClock};

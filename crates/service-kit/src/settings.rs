@@ -70,11 +70,11 @@ fn variables(
         let Some(key) = name.strip_prefix(PREFIX) else {
             continue;
         };
-        // MILLRACE_TEST_… belongs to the tests; MILLRACE_CONFIG, MILLRACE_SERVER and MILLRACE_TOKEN to the command line.
+        // MILLRACE_TEST_… belongs to the tests; MILLRACE_CONFIG, MILLRACE_SERVER and its kin to the command line.
         if ["TEST_", "SOAK", "SHARED", "CONFIG", "BENCH_"]
             .iter()
             .any(|reserved| key.starts_with(reserved))
-            || ["SERVER", "TOKEN"].contains(&key)
+            || ["SERVER", "TOKEN", "CA", "CERTIFICATE", "KEY"].contains(&key)
         {
             continue;
         }

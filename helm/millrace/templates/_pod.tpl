@@ -62,6 +62,23 @@
     {{- $_ := set $env "MILLRACE_BUS__KAFKA__LIBRDKAFKA__SASL_USERNAME_FILE" (printf "%s/kafka-username" $secrets) -}}
   {{- end -}}
 {{- end -}}
+{{- if $root.Values.database.caSecret -}}
+  {{- $_ := set $env "MILLRACE_DATABASE__CA" (printf "%s/database-ca" $secrets) -}}
+{{- end -}}
+{{- if $root.Values.kafka.caSecret -}}
+  {{- $_ := set $env "MILLRACE_BUS__KAFKA__LIBRDKAFKA__SSL_CA_LOCATION" (printf "%s/kafka-ca" $secrets) -}}
+{{- end -}}
+{{- if $root.Values.grpc.tlsSecret -}}
+  {{- range $part, $file := dict "CERTIFICATE" "grpc-certificate" "KEY" "grpc-key" -}}
+    {{- $_ := set $env (printf "MILLRACE_GRPC__TLS__%s" $part) (printf "%s/%s" $secrets $file) -}}
+    {{- $_ := set $env (printf "MILLRACE_SERVICES__TLS__%s" $part) (printf "%s/%s" $secrets $file) -}}
+  {{- end -}}
+  {{- $_ := set $env "MILLRACE_SERVICES__TLS__CA" (printf "%s/grpc-ca" $secrets) -}}
+  {{- $_ := set $env "MILLRACE_SERVICES__CUSTOMER_SYNC" (printf "https://%s:50051" (include "millrace.name" (list $root "customer-sync"))) -}}
+  {{- if $root.Values.grpc.clientCertificates -}}
+    {{- $_ := set $env "MILLRACE_GRPC__TLS__CLIENT_CA" (printf "%s/grpc-ca" $secrets) -}}
+  {{- end -}}
+{{- end -}}
 {{- if and $root.Values.hooks.enabled (include "millrace.isHooked" $name) -}}
   {{- $_ := set $env "MILLRACE_HOOKS__LISTEN" "0.0.0.0:7090" -}}
   {{- $_ := set $env "MILLRACE_ERP__WEBHOOKS__PUBLIC_ADDRESS" (printf "https://%s.%s/hooks" $name $root.Values.hooks.domain) -}}
@@ -121,6 +138,31 @@
             - key: {{ $root.Values.kafka.passwordKey }}
               path: kafka-password
             {{- end }}
+      {{- end }}
+      {{- with $root.Values.database.caSecret }}
+      - secret:
+          name: {{ . }}
+          items:
+            - key: {{ $root.Values.database.caKey }}
+              path: database-ca
+      {{- end }}
+      {{- with $root.Values.kafka.caSecret }}
+      - secret:
+          name: {{ . }}
+          items:
+            - key: {{ $root.Values.kafka.caKey }}
+              path: kafka-ca
+      {{- end }}
+      {{- with $root.Values.grpc.tlsSecret }}
+      - secret:
+          name: {{ . }}
+          items:
+            - key: tls.crt
+              path: grpc-certificate
+            - key: tls.key
+              path: grpc-key
+            - key: ca.crt
+              path: grpc-ca
       {{- end }}
 {{- if include "millrace.ringsBells" $of }}
 - name: doorbells

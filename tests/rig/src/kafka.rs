@@ -27,12 +27,21 @@ impl Kafka {
         tokio::task::spawn_blocking(Kafka::start_now).await?
     }
 
+    /// Starts one that lets clients in over TLS only, and who can sign in.
+    pub async fn start_guarded(guard: Guard) -> Result<Kafka> {
+        tokio::task::spawn_blocking(move || Kafka::launch(Some(&guard))).await?
+    }
+
     /// [`Kafka::start`] for who has no runtime.
     pub fn start_now() -> Result<Kafka> {
+        Kafka::launch(None)
+    }
+
+    fn launch(guard: Option<&Guard>) -> Result<Kafka> {
         let packages = fetch::fetch()?;
         let mut attempts = 3;
         loop {
-            let settings = Settings::prepare(&packages)?;
+            let settings = Settings::prepare(&packages, guard)?;
             let (bootstrap, folder) = (
                 format!("127.0.0.1:{}", settings.port),
                 settings.folder.clone(),
@@ -119,6 +128,15 @@ impl Kafka {
     }
 }
 
+/// What a guarded Kafka shows (PEM), and whom it lets in, by SCRAM-SHA-512.
+pub struct Guard {
+    pub certificate: String,
+    /// PKCS #8.
+    pub key: String,
+    pub user: String,
+    pub password: String,
+}
+
 struct Settings {
     java: PathBuf,
     classes: String,
@@ -129,7 +147,7 @@ struct Settings {
 }
 
 impl Settings {
-    fn prepare(packages: &fetch::Packages) -> Result<Settings> {
+    fn prepare(packages: &fetch::Packages, guard: Option<&Guard>) -> Result<Settings> {
         let settings = Settings {
             java: packages.java.clone(),
             classes: format!("{}/*", packages.kafka.display()),
@@ -137,11 +155,18 @@ impl Settings {
             port: ports::free()?,
             log_read: AtomicU64::new(0),
         };
-        fs::write(
-            settings.properties(),
-            properties(settings.port, ports::free()?, &settings.folder),
-        )
-        .context("could not write Kafka's settings")?;
+        let controller = ports::free()?;
+        let mut properties = properties(controller, &settings.folder);
+        match guard {
+            Some(guard) => {
+                let identity = settings.folder.join("identity.pem");
+                fs::write(&identity, format!("{}{}", guard.key, guard.certificate))
+                    .context("could not write Kafka's certificate")?;
+                properties += &guarded(settings.port, ports::free()?, controller, &identity);
+            }
+            None => properties += &open(settings.port, controller),
+        }
+        fs::write(settings.properties(), properties).context("could not write Kafka's settings")?;
         let mut format = settings.program("-Xmx128m");
         // The cluster's id is any 16 bytes in base64; the data live and die with this folder.
         format
@@ -153,6 +178,10 @@ impl Settings {
                 "--config",
             ])
             .arg(settings.properties());
+        if let Some(Guard { user, password, .. }) = guard {
+            let scram = format!("SCRAM-SHA-512=[name={user},password={password}]");
+            format.args(["--add-scram", &scram]);
+        }
         let output = format
             .stdin(Stdio::null())
             .output()
@@ -234,14 +263,36 @@ impl Kind for Settings {
     }
 }
 
-fn properties(port: u16, controller: u16, folder: &Path) -> String {
+/// Everybody gets in, in the clear.
+fn open(port: u16, controller: u16) -> String {
+    format!(
+        "listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
+    )
+}
+
+/// Clients are led to the guarded port; the broker speaks to itself at another one.
+fn guarded(port: u16, itself: u16, controller: u16, identity: &Path) -> String {
+    format!(
+        "listeners=GUARDED://127.0.0.1:{port},ITSELF://127.0.0.1:{itself},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=GUARDED://127.0.0.1:{port},ITSELF://127.0.0.1:{itself}\n\
+         listener.security.protocol.map=GUARDED:SASL_SSL,ITSELF:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+         inter.broker.listener.name=ITSELF\n\
+         sasl.enabled.mechanisms=SCRAM-SHA-512\n\
+         listener.name.guarded.scram-sha-512.sasl.jaas.config=\
+         org.apache.kafka.common.security.scram.ScramLoginModule required;\n\
+         ssl.keystore.type=PEM\n\
+         ssl.keystore.location={identity}\n",
+        identity = identity.display(),
+    )
+}
+
+fn properties(controller: u16, folder: &Path) -> String {
     format!(
         "process.roles=broker,controller\n\
          node.id=1\n\
          controller.quorum.voters=1@127.0.0.1:{controller}\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
-         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
          controller.listener.names=CONTROLLER\n\
          log.dirs={data}\n\
          auto.create.topics.enable=false\n\

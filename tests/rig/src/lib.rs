@@ -20,6 +20,7 @@
 //! kafka.resume()?;
 //! kafka.kill().await?;                              // SIGKILL
 //! kafka.start_again().await?;
+//! // As companies run them (certificates of the test's own): Postgres::start_encrypted, Kafka::start_guarded.
 //!
 //! // No sleeps: wait for a condition, with a deadline. Panics with the words when it does not come true.
 //! let count = millrace_test_rig::until(Duration::from_secs(10), "three events are there", async || Some(3)).await;
@@ -58,7 +59,7 @@ mod server;
 use tokio::sync::OnceCell;
 
 pub use fetch::fetch;
-pub use kafka::Kafka;
+pub use kafka::{Guard, Kafka};
 pub use patience::until;
 pub use place::{shared_dir, workspace};
 pub use ports::free as free_port;

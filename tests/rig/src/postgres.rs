@@ -28,12 +28,25 @@ impl Postgres {
         tokio::task::spawn_blocking(Postgres::start_now).await?
     }
 
+    /// Starts one that shows this certificate (PEM, as its key), and takes what comes to its databases over TLS only.
+    pub async fn start_encrypted(certificate: &str, key: &str) -> Result<Postgres> {
+        let identity = Identity {
+            certificate: certificate.to_owned(),
+            key: key.to_owned(),
+        };
+        tokio::task::spawn_blocking(move || Postgres::launch(Some(&identity))).await?
+    }
+
     /// [`Postgres::start`] for who has no runtime.
     pub fn start_now() -> Result<Postgres> {
+        Postgres::launch(None)
+    }
+
+    fn launch(identity: Option<&Identity>) -> Result<Postgres> {
         let binaries = fetch::fetch()?.postgres;
         let mut attempts = 3;
         loop {
-            let settings = Settings::prepare(binaries.clone())?;
+            let settings = Settings::prepare(binaries.clone(), identity)?;
             let (port, folder) = (settings.port, settings.folder.clone());
             attempts -= 1;
             match Server::start(settings, folder) {
@@ -134,19 +147,30 @@ impl Postgres {
     }
 }
 
+struct Identity {
+    certificate: String,
+    key: String,
+}
+
 struct Settings {
     binaries: PathBuf,
     folder: PathBuf,
     port: u16,
+    is_encrypted: bool,
 }
 
+/// The rig itself speaks in the clear, to the `postgres` database alone.
+const ENCRYPTED: &str = "hostnossl postgres postgres 127.0.0.1/32 trust\n\
+                         hostssl all all 127.0.0.1/32 trust\n";
+
 impl Settings {
-    fn prepare(binaries: PathBuf) -> Result<Settings> {
+    fn prepare(binaries: PathBuf, identity: Option<&Identity>) -> Result<Settings> {
         let folder = place::server_folder("postgres")?;
         let settings = Settings {
             binaries,
             folder,
             port: ports::free()?,
+            is_encrypted: identity.is_some(),
         };
         let data = settings.data();
         fs::create_dir(&data)
@@ -177,7 +201,28 @@ impl Settings {
                 String::from_utf8_lossy(&output.stderr).trim_end()
             );
         }
+        if let Some(identity) = identity {
+            settings
+                .encrypt(identity)
+                .context("could not write PostgreSQL's certificate")?;
+        }
         Ok(settings)
+    }
+
+    fn encrypt(&self, identity: &Identity) -> std::io::Result<()> {
+        for (name, content) in [
+            ("server.crt", identity.certificate.as_str()),
+            ("server.key", &identity.key),
+            ("pg_hba.conf", ENCRYPTED),
+        ] {
+            let file = self.data().join(name);
+            fs::write(&file, content)?;
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
+            if let Some((user, group)) = place::unprivileged() {
+                chown(&file, Some(user.as_raw()), Some(group.as_raw()))?;
+            }
+        }
+        Ok(())
     }
 
     fn data(&self) -> PathBuf {
@@ -232,6 +277,9 @@ impl Kind for Settings {
             "timezone=UTC",
         ] {
             postgres.args(["-c", setting]);
+        }
+        if self.is_encrypted {
+            postgres.args(["-c", "ssl=on"]);
         }
         postgres
             .stdin(Stdio::null())

@@ -7,6 +7,8 @@ mod handler;
 mod held;
 mod kafka;
 mod kafka_faults;
+#[cfg(feature = "kafka-tls")]
+mod kafka_tls;
 mod processes;
 mod restored;
 mod resync;

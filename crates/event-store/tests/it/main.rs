@@ -9,6 +9,7 @@ mod append;
 mod breaking;
 mod crashes;
 mod databases;
+mod encrypted;
 mod executing;
 mod following;
 mod full_disk;

@@ -13,11 +13,12 @@ pub mod stock;
 mod tests;
 
 use anyhow::{Context, Result};
-use millrace_service_kit::Secret;
+use millrace_service_kit::tls::{Server, TlsClientSettings};
+use millrace_service_kit::{Secret, health};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use crate::cli::ServerArgs;
@@ -43,20 +44,26 @@ pub async fn connect(args: &ServerArgs) -> Result<Authorized> {
         .token
         .as_deref()
         .ok_or_else(|| WrongSettings("no token: give --token or MILLRACE_TOKEN".into()))?;
-    connect_to(&args.server, &Secret::new(token)).await
+    let tls = TlsClientSettings {
+        ca: args.ca.clone().unwrap_or_default(),
+        certificate: args.certificate.clone().unwrap_or_default(),
+        key: args.key.clone().unwrap_or_default(),
+    };
+    open(&args.server, &tls, &Secret::new(token)).await
 }
 
+/// In the clear, or as this machine trusts.
 pub async fn connect_to(server: &str, token: &Secret) -> Result<Authorized> {
+    open(server, &TlsClientSettings::default(), token).await
+}
+
+async fn open(server: &str, tls: &TlsClientSettings, token: &Secret) -> Result<Authorized> {
     let mut value: MetadataValue<Ascii> = format!("Bearer {}", token.expose())
         .parse()
         .map_err(|_| WrongSettings("token holds characters a header cannot carry".into()))?;
     value.set_sensitive(true);
-    let endpoint = Endpoint::from_shared(server.to_owned()).map_err(|_| {
-        WrongSettings(format!(
-            "{server:?} is not an address like http://127.0.0.1:50051"
-        ))
-    })?;
-    let channel = endpoint
+    let way = Server::new(server, tls).map_err(|error| WrongSettings(health::chain(&error)))?;
+    let channel = way
         .connect()
         .await
         .with_context(|| format!("could not reach {server}; is `millrace run all` running?"))?;

@@ -3,8 +3,9 @@
 use std::io;
 
 use axum::Router;
-use millrace_service_kit::grpc::{self, Entrance};
+use millrace_service_kit::grpc::{self, Entrance, Listener};
 use millrace_service_kit::metrics::Metrics;
+use millrace_service_kit::tls::TlsServer;
 use millrace_service_kit::{Shutdown, rejection};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
@@ -14,11 +15,15 @@ use tracing::warn;
 /// listener back.
 pub fn answer(
     listener: TcpListener,
+    tls: Option<TlsServer>,
     entrance: Entrance,
     stop: Shutdown,
 ) -> io::Result<TcpListener> {
     let listener = listener.into_std()?;
-    let early = TcpListener::from_std(listener.try_clone()?)?;
+    let early = Listener {
+        tcp: TcpListener::from_std(listener.try_clone()?)?,
+        tls,
+    };
     // Counted for itself: the process's own server registers its figures later.
     let entrance = Entrance {
         metrics: Metrics::default(),

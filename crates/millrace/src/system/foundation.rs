@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
-use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,15 +15,13 @@ use millrace_erp::business_central::BusinessCentral;
 use millrace_event_bus::{Bus, EmbeddedBus, KafkaBus};
 use millrace_event_store::{Database, DatabaseSettings, Migrations, Pending, Sealer};
 use millrace_operations::Overview;
-use millrace_order_intake::{Customers, GrpcCustomers};
-use millrace_service_kit::auth::{TokenSettings, Tokens};
 use millrace_service_kit::grpc::{Entrance, Limits};
 use millrace_service_kit::health::Health;
 use millrace_service_kit::metrics::Metrics;
-use millrace_service_kit::{Clock, Ids, Secret, SystemClock};
+use millrace_service_kit::{Clock, Ids, SystemClock};
 use millrace_values::Channels;
-use tonic::transport::Endpoint;
 
+use super::access::Access;
 use super::{Databases, Selection, ServiceName};
 use crate::cli::{MigrateArgs, Topics};
 use crate::exit::WrongSettings;
@@ -37,9 +34,8 @@ pub struct Foundation {
     clock: Arc<dyn Clock>,
     pub ids: Ids,
     channels: Arc<Channels>,
-    customers: Option<Arc<dyn Customers>>,
+    pub access: Access,
     personal_key: [u8; 32],
-    tokens: Tokens,
     pub limits: Limits,
     /// This process, unique among those that may ask for a lease.
     holder: String,
@@ -49,7 +45,7 @@ pub struct Foundation {
 
 impl Foundation {
     /// Checks what can be checked without a neighbour. The databases are opened later, see [`Foundation::open`].
-    pub fn lay(settings: &Settings, selection: &Selection, grpc: SocketAddr) -> Result<Self> {
+    pub fn lay(settings: &Settings, selection: &Selection) -> Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ids = Ids::random();
         let holder = ids.uuid_at(clock.now()).to_string();
@@ -72,19 +68,17 @@ impl Foundation {
         let erp = erp(settings, &channels, &clock, &ids)?;
         erp.show(&metrics);
         let bus = bus(settings, selection, &holder)?;
-        let internal = internal_token(settings, &ids);
-        let tokens = tokens(settings, &internal)?;
-        let customers = customers(settings, selection, grpc, &internal)?;
+        let access = Access::new(settings, selection, &clock, &ids)?;
+        access.show(&metrics);
         Ok(Self {
             databases: BTreeMap::new(),
             bus,
             erp: Some(erp),
-            customers,
+            access,
             personal_key: personal_key(settings, &ids)?,
             clock,
             ids,
             channels,
-            tokens,
             limits: settings.grpc.limits.clone(),
             holder,
             health: Health::default(),
@@ -144,7 +138,7 @@ impl Foundation {
 
     pub fn entrance(&self) -> Entrance {
         Entrance {
-            tokens: self.tokens.clone(),
+            tokens: self.access.tokens.clone(),
             limits: self.limits.clone(),
             health: self.health.clone(),
             metrics: self.metrics.clone(),
@@ -256,6 +250,7 @@ impl Foundation {
             bus: self.bus.clone(),
             erp: self.erp()?,
             customers: self
+                .access
                 .customers
                 .clone()
                 .context("order-intake does not know where customer-sync is")?,
@@ -373,7 +368,7 @@ async fn open(
     clock: &Arc<dyn Clock>,
     ids: &Ids,
 ) -> Result<Database> {
-    let mut place = DatabaseSettings::new(settings.database_url(), name);
+    let mut place = DatabaseSettings::new(settings.database_url()?, name);
     place.connections = settings.database.connections;
     let opened = Database::open(&place, clock.clone(), ids.clone()).await;
     opened.with_context(|| format!("database of {name} cannot be opened"))
@@ -411,53 +406,6 @@ fn bus(settings: &Settings, selection: &Selection, holder: &str) -> Result<Arc<d
         }
         BusKind::Kafka => Ok(Arc::new(KafkaBus::new(settings.bus.kafka.clone(), holder)?)),
     }
-}
-
-/// The token services show each other; made at start where everything runs in one process.
-fn internal_token(settings: &Settings, ids: &Ids) -> Secret {
-    match settings.services.token.expose() {
-        "" => Secret::new(STANDARD.encode(ids.bytes::<32>())),
-        token => Secret::new(token),
-    }
-}
-
-fn tokens(settings: &Settings, internal: &Secret) -> Result<Tokens> {
-    let own = TokenSettings {
-        name: "millrace".into(),
-        token: Some(internal.clone()),
-        sha256: None,
-        channel: None,
-        scopes: ["customer:read", "customer:register"]
-            .map(str::to_owned)
-            .into(),
-    };
-    let tokens = Tokens::new(settings.tokens.iter().cloned().chain([own]));
-    Ok(tokens.map_err(|error| WrongSettings(format!("tokens: {error}")))?)
-}
-
-/// Where order-intake finds customer-sync: as the settings say, or in this process.
-fn customers(
-    settings: &Settings,
-    selection: &Selection,
-    grpc: SocketAddr,
-    internal: &Secret,
-) -> Result<Option<Arc<dyn Customers>>> {
-    if !selection.has(ServiceName::OrderIntake) {
-        return Ok(None);
-    }
-    let address = match settings.services.customer_sync.as_str() {
-        "" if selection.has(ServiceName::CustomerSync) => format!("http://{grpc}"),
-        "" => {
-            return Err(WrongSettings(
-                "services.customer_sync is empty: say where customer-sync answers".into(),
-            )
-            .into());
-        }
-        address => address.to_owned(),
-    };
-    let endpoint = Endpoint::from_shared(address)
-        .map_err(|error| WrongSettings(format!("services.customer_sync: {error}")))?;
-    Ok(Some(Arc::new(GrpcCustomers::new(endpoint, internal))))
 }
 
 /// The key that wraps every person's key: from the settings, or made once beside the SQLite files.

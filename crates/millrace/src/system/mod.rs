@@ -1,5 +1,6 @@
 //! Wiring, on one screen: which services run in this process, and what they stand on.
 
+mod access;
 mod early;
 mod foundation;
 mod neighbours;
@@ -14,7 +15,9 @@ use millrace_contract::operations::v1::parked_service_server::ParkedServiceServe
 use millrace_erp::business_central::{BusinessCentral, webhooks};
 use millrace_event_store::Database;
 use millrace_operations::Parked;
+use millrace_service_kit::grpc::{Entrance, Listener};
 use millrace_service_kit::health::Component;
+use millrace_service_kit::metrics::Metrics;
 use millrace_service_kit::{Shutdown, Tasks, grpc, monitoring};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
@@ -67,7 +70,7 @@ impl System {
             hooks: bind("hooks.listen", settings.hooks.listen).await?,
         };
         let monitoring = bind("monitoring.listen", settings.monitoring.listen).await?;
-        let foundation = Foundation::lay(settings, &selection, listeners.grpc.local_addr()?)?;
+        let foundation = Foundation::lay(settings, &selection)?;
         let process = Process {
             settings: settings.clone(),
             selection,
@@ -116,12 +119,15 @@ impl System {
 
 impl Process {
     async fn run(mut self, shutdown: Shutdown) -> Result<()> {
+        self.look_after_access();
         let waited = Shutdown::new();
         if self.settings.database_is_a_server() {
             // Until the first failure is known, which may take a while.
             self.database.trouble("the database has not answered yet");
             let entrance = self.foundation.entrance();
-            self.listeners.grpc = early::answer(self.listeners.grpc, entrance, waited.clone())?;
+            let tls = self.foundation.access.tls.clone();
+            self.listeners.grpc =
+                early::answer(self.listeners.grpc, tls, entrance, waited.clone())?;
         }
         let opened = tokio::select! {
             opened = self.open() => opened.map(|()| true),
@@ -236,6 +242,23 @@ impl Process {
         Ok(())
     }
 
+    /// From the beginning: calls are answered, and refused, before there is a database.
+    fn look_after_access(&mut self) {
+        let (foundation, stop) = (&self.foundation, self.shutdown.clone());
+        if let Some(tls) = &foundation.access.tls {
+            let component = foundation.health.component("certificates");
+            let watching = tls.clone().watch(component, stop.clone());
+            self.tasks.spawn("watching certificates", watching);
+        }
+        let watching = foundation.access.issuers.clone().watch(
+            foundation.health.clone(),
+            foundation.metrics.clone(),
+            foundation.ids.clone(),
+            stop,
+        );
+        self.tasks.spawn("watching issuers of tokens", watching);
+    }
+
     fn route(&mut self, add: impl FnOnce(Routes) -> Routes) {
         self.routes = add(std::mem::take(&mut self.routes));
     }
@@ -243,7 +266,7 @@ impl Process {
     async fn serve(self, shutdown: Shutdown) -> Result<()> {
         let Self {
             settings,
-            foundation,
+            mut foundation,
             listeners,
             routes,
             mut tasks,
@@ -255,9 +278,22 @@ impl Process {
         let parked = ParkedServiceServer::new(Parked::new(foundation.databases()))
             .max_decoding_message_size(foundation.limits.message_bytes());
         let routes = routes.add_service(parked);
+        if let Some(visitors) = foundation.access.visitors.take() {
+            // Counted for itself, as calls that nobody made from outside.
+            let entrance = Entrance {
+                metrics: Metrics::default(),
+                ..foundation.entrance()
+            };
+            let inside = grpc::serve_inside(visitors, routes.clone(), entrance, stop.clone());
+            tasks.spawn("grpc inside the process", inside);
+        }
+        let listener = Listener {
+            tcp: listeners.grpc,
+            tls: foundation.access.tls.clone(),
+        };
         tasks.spawn(
             "grpc",
-            grpc::serve(listeners.grpc, routes, foundation.entrance(), stop.clone()),
+            grpc::serve(listener, routes, foundation.entrance(), stop.clone()),
         );
         tasks.spawn(
             "looking at what is kept aside",

@@ -7,10 +7,11 @@ use millrace_contract::customer::v1::RegisterCustomerRequest;
 use millrace_contract::customer::v1::customer_service_client::CustomerServiceClient;
 use millrace_contract::personal::v1::Personal;
 use millrace_service_kit::Secret;
+use millrace_service_kit::tls::Server;
 use millrace_values::{ChannelCode, Currency, CustomerNumber, LanguageTag};
 use thiserror::Error;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
@@ -64,18 +65,20 @@ pub struct GrpcCustomers {
 impl GrpcCustomers {
     /// A token that cannot stand in a header is left out, and refused over there.
     #[must_use]
-    pub fn new(endpoint: Endpoint, token: &Secret) -> Self {
+    pub fn new(server: impl Into<Server>, token: &Secret) -> Self {
         let mut authorization: Option<MetadataValue<Ascii>> =
             format!("Bearer {}", token.expose()).parse().ok();
         if let Some(value) = &mut authorization {
             value.set_sensitive(true);
         }
-        let connection = endpoint
-            .connect_timeout(CONNECTING)
-            .http2_keep_alive_interval(KEEPALIVE)
-            .keep_alive_timeout(KEEPALIVE);
+        let server = server.into().with(|endpoint| {
+            endpoint
+                .connect_timeout(CONNECTING)
+                .http2_keep_alive_interval(KEEPALIVE)
+                .keep_alive_timeout(KEEPALIVE)
+        });
         Self {
-            client: CustomerServiceClient::new(connection.connect_lazy()),
+            client: CustomerServiceClient::new(server.connect_lazy()),
             authorization,
         }
     }

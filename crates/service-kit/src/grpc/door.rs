@@ -16,6 +16,7 @@ use tower::{Layer, Service};
 use tracing::{Instrument, Span, info_span};
 
 use super::counters::Counters;
+use super::quota::Quotas;
 use super::refusals::{Refusals, STATUS};
 use crate::Ids;
 use crate::auth::{Caller, Tokens};
@@ -25,6 +26,7 @@ use crate::trace::{HEADER, TraceContext};
 #[derive(Debug)]
 pub struct Door {
     pub tokens: Tokens,
+    pub quotas: Quotas,
     pub counters: Counters,
     pub refusals: Refusals,
     pub ids: Ids,
@@ -106,7 +108,10 @@ impl Visit {
             (None, Ok(()))
         } else {
             match door.tokens.authenticate(request.headers()) {
-                Ok(caller) => (Some(caller), Ok(())),
+                Ok(caller) => {
+                    let within = door.quotas.take(caller.channel());
+                    (Some(caller), within)
+                }
                 Err(refused) => (None, Err(refused)),
             }
         };

@@ -10,6 +10,7 @@ use tower::{ServiceExt, service_fn};
 use super::*;
 use crate::Secret;
 use crate::auth::TokenSettings;
+use crate::grpc::Limits;
 use crate::metrics::Metrics;
 use crate::rejection;
 use crate::telemetry::Format;
@@ -29,6 +30,7 @@ fn door() -> DoorLayer {
     };
     DoorLayer::new(Door {
         tokens: Tokens::new([token]).unwrap(),
+        quotas: Quotas::new(&Limits::default(), &Metrics::default()),
         counters: Counters::new(&Metrics::default()),
         refusals: Refusals::new(ByteSize::mib(4)),
         ids: Ids::seeded(1),
