@@ -18,13 +18,12 @@ use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::{Ids, Shutdown};
 
+mod calls;
 mod counters;
 mod door;
 mod refusals;
 
-use counters::Counters;
-use door::{Door, DoorLayer};
-use refusals::Refusals;
+pub use calls::Calls;
 
 /// What may come in.
 #[derive(Debug, Clone, Deserialize)]
@@ -98,26 +97,32 @@ pub async fn serve(
     entrance: Entrance,
     shutdown: Shutdown,
 ) -> Result<(), ServeError> {
+    let calls = Calls::new(routes, &entrance);
+    serve_calls(listener, calls, entrance, shutdown).await
+}
+
+/// The same for calls that others in the process make, too; `entrance` is the one they were put together with.
+///
+/// # Errors
+/// The transport broke.
+pub async fn serve_calls(
+    listener: TcpListener,
+    calls: Calls,
+    entrance: Entrance,
+    shutdown: Shutdown,
+) -> Result<(), ServeError> {
     let Entrance {
-        tokens,
         limits,
         health,
-        metrics,
         descriptors,
-        quick,
+        ..
     } = entrance;
+    let Calls { routes, door } = calls;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(descriptors)
         .build_v1()?;
     let (reporter, health_service) = tonic_health::server::health_reporter();
     let report = tokio::spawn(report_health(reporter, health, shutdown.clone()));
-    let door = Door {
-        tokens,
-        counters: Counters::new(&metrics),
-        refusals: Refusals::new(limits.message),
-        ids: Ids::random(),
-        quick,
-    };
     let connections = TcpListenerStream::new(listener).filter_map(|connection| {
         let connection = connection.ok()?;
         connection.set_nodelay(true).ok()?;
@@ -128,7 +133,7 @@ pub async fn serve(
         .http2_keepalive_interval(Some(limits.keepalive))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .http2_max_header_list_size(u32::try_from(limits.headers.as_u64()).unwrap_or(u32::MAX))
-        .layer(DoorLayer::new(door))
+        .layer(door)
         .add_routes(routes.add_service(health_service).add_service(reflection))
         .serve_with_incoming_shutdown(connections, shutdown.cancelled_owned())
         .await;

@@ -123,6 +123,7 @@ impl System {
             format!("http://{}", addresses.simulator),
         );
         command.env("MILLRACE_GRPC__LISTEN", addresses.grpc.to_string());
+        command.env("MILLRACE_HTTP__LISTEN", "127.0.0.1:0");
         command.env(
             "MILLRACE_MONITORING__LISTEN",
             addresses.monitoring.to_string(),

@@ -13,9 +13,11 @@ use anyhow::{Context, Result};
 use millrace_contract::operations::v1::parked_service_server::ParkedServiceServer;
 use millrace_erp::business_central::{BusinessCentral, webhooks};
 use millrace_event_store::Database;
+use millrace_json_door::JsonDoor;
 use millrace_operations::Parked;
+use millrace_service_kit::grpc::{self, Calls};
 use millrace_service_kit::health::Component;
-use millrace_service_kit::{Shutdown, Tasks, grpc, monitoring};
+use millrace_service_kit::{Shutdown, Tasks, monitoring};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tracing::info;
@@ -49,6 +51,7 @@ struct Process {
 
 struct Listeners {
     grpc: TcpListener,
+    http: TcpListener,
     hooks: TcpListener,
 }
 
@@ -56,6 +59,7 @@ struct Listeners {
 #[derive(Debug, Clone, Copy)]
 pub struct Addresses {
     pub grpc: SocketAddr,
+    pub http: SocketAddr,
     pub monitoring: SocketAddr,
 }
 
@@ -64,6 +68,7 @@ impl System {
     pub async fn build(settings: &Settings, selection: Selection) -> Result<Self> {
         let listeners = Listeners {
             grpc: bind("grpc.listen", settings.grpc.listen).await?,
+            http: bind("http.listen", settings.http.listen).await?,
             hooks: bind("hooks.listen", settings.hooks.listen).await?,
         };
         let monitoring = bind("monitoring.listen", settings.monitoring.listen).await?;
@@ -90,6 +95,7 @@ impl System {
             |listener: &TcpListener| listener.local_addr().expect("the listener is bound");
         Addresses {
             grpc: address(&self.process.listeners.grpc),
+            http: address(&self.process.listeners.http),
             monitoring: address(&self.monitoring),
         }
     }
@@ -121,7 +127,7 @@ impl Process {
             // Until the first failure is known, which may take a while.
             self.database.trouble("the database has not answered yet");
             let entrance = self.foundation.entrance();
-            self.listeners.grpc = early::answer(self.listeners.grpc, entrance, waited.clone())?;
+            early::answer(&self.listeners, entrance, waited.clone())?;
         }
         let opened = tokio::select! {
             opened = self.open() => opened.map(|()| true),
@@ -254,10 +260,16 @@ impl Process {
         } = self;
         let parked = ParkedServiceServer::new(Parked::new(foundation.databases()))
             .max_decoding_message_size(foundation.limits.message_bytes());
-        let routes = routes.add_service(parked);
+        let entrance = foundation.entrance();
+        let calls = Calls::new(routes.add_service(parked), &entrance);
+        let json = JsonDoor::new(calls.clone(), entrance.descriptors, &entrance.limits)?;
+        tasks.spawn(
+            "json over http",
+            millrace_json_door::serve(listeners.http, json, entrance.limits.clone(), stop.clone()),
+        );
         tasks.spawn(
             "grpc",
-            grpc::serve(listeners.grpc, routes, foundation.entrance(), stop.clone()),
+            grpc::serve_calls(listeners.grpc, calls, entrance, stop.clone()),
         );
         tasks.spawn(
             "looking at what is kept aside",
