@@ -8,7 +8,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 RIG := $(TARGET)/debug/millrace-test-rig
 
-.PHONY: help demo test check check-chart chart soak bench fmt clean-test
+.PHONY: help demo test test-openapi check check-chart chart soak bench fmt clean-test
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ demo: ## build and run the whole system with a pretend ERP and a guided tour; AR
 test: ## run every test against a real PostgreSQL and Kafka (fetched once; needs a JDK and Maven)
 	$(CARGO) test --workspace --no-run
 	$(RIG) run -- $(CARGO) test --workspace --no-fail-fast $(ARGS)
+
+test-openapi: ## have schemathesis try everything /openapi.json describes (fetched from PyPI once); SCHEMATHESIS=examples
+	$(CARGO) build --quiet -p millrace
+	MILLRACE=$(abspath $(TARGET))/debug/millrace tests/openapi/check.sh
 
 check: ## format, lints as errors, licences and bans, the contract's rules, tidy tests
 	$(CARGO) fmt --all --check

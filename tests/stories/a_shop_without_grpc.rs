@@ -137,7 +137,7 @@ async fn an_order_in_json_is_the_same_order_in_grpc() {
     assert_eq!(answer["resource"]["name"], "WEB-0");
 }
 
-/// Row 131: no call is left out, and none lets in whom gRPC does not.
+/// Row 131. No call is left out, and none lets in whom gRPC does not.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_has_a_path_a_description_and_a_lock() {
     let world = World::in_one_process(Plan::default()).await;

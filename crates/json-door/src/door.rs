@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Body as HttpBody;
 use millrace_service_kit::grpc::{Calls, Limits};
 use prost_reflect::{DescriptorError, MethodDescriptor};
+use tonic::Status;
 
 use crate::answer::{self, Answer};
 use crate::catalogue::Catalogue;
@@ -62,28 +63,42 @@ impl JsonDoor {
             );
             return Problem::new(Kind::UnknownPath, why).into();
         };
-        match self.call(call, request).await {
-            Ok(answer) => answer,
-            Err(problem) => problem.into(),
-        }
+        self.call(call, request).await
     }
 
-    async fn call<B>(&self, call: &MethodDescriptor, request: Request<B>) -> Result<Answer, Problem>
+    async fn call<B>(&self, call: &MethodDescriptor, request: Request<B>) -> Answer
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         if request.method() != Method::POST {
-            return Err(Problem::wrong_method("POST"));
+            return Problem::wrong_method("POST").into();
         }
         let takes = media::of(call.is_client_streaming());
         let answers = media::of(call.is_server_streaming());
-        media::check(request.headers(), takes, answers)?;
-        let deadline = deadline::of(request.headers()).map_err(|status| Problem::of(&status))?;
+        if let Some(problem) = media::mismatch(request.headers(), takes, answers) {
+            return problem.into();
+        }
+        match self.answered(call, request).await {
+            Ok(answer) => answer,
+            Err(status) => Problem::of(&status).into(),
+        }
+    }
+
+    /// Within the time the caller has.
+    async fn answered<B>(
+        &self,
+        call: &MethodDescriptor,
+        request: Request<B>,
+    ) -> Result<Answer, Status>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let deadline = deadline::of(request.headers())?;
         let request = request::to_grpc(call, request, self.longest);
-        let answered = deadline::within(deadline, self.calls.answer(request)).await;
-        let answered = answered.map_err(|status| Problem::of(&status))?;
-        Ok(answer::to_http(call, answered, deadline).await)
+        let answer = deadline::within(deadline, self.calls.answer(request)).await?;
+        Ok(answer::to_http(call, answer, deadline).await)
     }
 
     fn describe(&self, method: &Method) -> Answer {

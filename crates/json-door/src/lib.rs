@@ -20,5 +20,6 @@ mod shape;
 
 pub use catalogue::Catalogue;
 pub use door::JsonDoor;
+pub use json::{Wrong, read};
 pub use openapi::document;
 pub use serve::serve;

@@ -15,15 +15,12 @@ pub fn of(is_stream: bool) -> &'static str {
     if is_stream { LINES } else { JSON }
 }
 
-/// Whether the headers promise the body this call `takes`, and let it answer as it `answers`.
-///
-/// # Errors
-/// They do not.
-pub fn check(headers: &HeaderMap, takes: &str, answers: &str) -> Result<(), Problem> {
+/// What is wrong with headers that do not promise the body this call `takes`, or do not let it answer as it `answers`.
+pub fn mismatch(headers: &HeaderMap, takes: &str, answers: &str) -> Option<Problem> {
     let encodings = headers.get_all(CONTENT_ENCODING);
     if encodings.iter().any(|encoding| encoding != "identity") {
         let why = "bodies are taken as they are, without content-encoding, as in gRPC";
-        return Err(Problem::new(Kind::UnsupportedMediaType, why));
+        return Some(Problem::new(Kind::UnsupportedMediaType, why));
     }
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (given, more) = (types.next(), types.next());
@@ -32,13 +29,13 @@ pub fn check(headers: &HeaderMap, takes: &str, answers: &str) -> Result<(), Prob
         .is_some_and(|given| is_type(given, takes));
     if !is_meant || more.is_some() {
         let why = format!("this call takes content-type: {takes}");
-        return Err(Problem::new(Kind::UnsupportedMediaType, why));
+        return Some(Problem::new(Kind::UnsupportedMediaType, why));
     }
     if headers.contains_key(ACCEPT) && !accepts(headers, answers) {
         let why = format!("this call answers {answers}");
-        return Err(Problem::new(Kind::NotAcceptable, why));
+        return Some(Problem::new(Kind::NotAcceptable, why));
     }
-    Ok(())
+    None
 }
 
 /// `application/json`, or with the one charset JSON has.
@@ -101,12 +98,13 @@ mod tests {
 
     use super::*;
 
-    fn checked(headers: &[(HeaderName, &str)]) -> Result<(), u16> {
+    /// The status of a refusal; `None`: it is taken.
+    fn checked(headers: &[(HeaderName, &str)]) -> Option<u16> {
         let headers = headers
             .iter()
             .map(|(name, value)| (name.clone(), value.parse().unwrap()))
             .collect();
-        check(&headers, JSON, JSON).map_err(|problem| problem.status().as_u16())
+        mismatch(&headers, JSON, JSON).map(|problem| problem.status().as_u16())
     }
 
     #[test]
@@ -116,7 +114,7 @@ mod tests {
             "Application/JSON; charset=UTF-8",
             "application/json;charset=\"utf-8\";",
         ] {
-            assert_eq!(checked(&[(CONTENT_TYPE, given)]), Ok(()), "{given}");
+            assert_eq!(checked(&[(CONTENT_TYPE, given)]), None, "{given}");
         }
     }
 
@@ -128,24 +126,24 @@ mod tests {
             "application/x-ndjson",
             "json",
         ] {
-            assert_eq!(checked(&[(CONTENT_TYPE, given)]), Err(415), "{given}");
+            assert_eq!(checked(&[(CONTENT_TYPE, given)]), Some(415), "{given}");
         }
-        assert_eq!(checked(&[]), Err(415));
+        assert_eq!(checked(&[]), Some(415));
         for encoding in ["gzip", "br", "identity, gzip"] {
             let headers = [(CONTENT_TYPE, JSON), (CONTENT_ENCODING, encoding)];
-            assert_eq!(checked(&headers), Err(415), "{encoding}");
+            assert_eq!(checked(&headers), Some(415), "{encoding}");
         }
     }
 
     #[test]
     fn whoever_accepts_something_else_is_told() {
         for (accepted, checks) in [
-            ("*/*", Ok(())),
-            ("text/html, application/*;q=0.5", Ok(())),
-            ("application/json, */*;q=0", Ok(())),
-            ("text/html", Err(406)),
-            ("application/json;q=0, */*", Err(406)),
-            ("", Err(406)),
+            ("*/*", None),
+            ("text/html, application/*;q=0.5", None),
+            ("application/json, */*;q=0", None),
+            ("text/html", Some(406)),
+            ("application/json;q=0, */*", Some(406)),
+            ("", Some(406)),
         ] {
             let headers = [(CONTENT_TYPE, JSON), (ACCEPT, accepted)];
             assert_eq!(checked(&headers), checks, "{accepted:?}");

@@ -5,7 +5,7 @@ use std::error::Error;
 
 use bytes::{Buf, Bytes, BytesMut};
 use bytesize::ByteSize;
-use futures::stream::{self, Stream};
+use futures::stream::{self, Stream, StreamExt};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, TE, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method, Version};
 use http_body_util::{BodyExt, LengthLimitError, Limited, StreamBody};
@@ -56,7 +56,6 @@ where
 }
 
 fn framed(messages: impl Stream<Item = Result<Bytes, Status>> + Send + 'static) -> Body {
-    use futures::StreamExt;
     Body::new(StreamBody::new(
         messages.map(|message| message.map(Frame::data)),
     ))

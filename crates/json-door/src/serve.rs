@@ -69,6 +69,7 @@ fn http(limits: &Limits) -> http1::Builder {
     http.timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
         .max_headers(HEADER_LINES)
+        .max_header_size(headers)
         .max_buf_size(headers.max(LEAST_BUFFER));
     http
 }

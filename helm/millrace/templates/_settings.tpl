@@ -22,6 +22,7 @@
   (list "bus.kind" (printf $decided "it is Kafka"))
   (list "bus.kafka.bootstrap" (printf $decided "use kafka.bootstrap"))
   (list "grpc.listen" (printf $decided "gRPC has port 50051"))
+  (list "http.listen" (printf $decided "JSON over HTTP has port 8081"))
   (list "monitoring.listen" (printf $decided "health and metrics have port 9464"))
   (list "hooks.listen" (printf $decided "webhooks have port 7090"))
   (list "services.customer_sync" (printf $decided "order-intake finds it by itself"))
