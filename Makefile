@@ -8,7 +8,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 RIG := $(TARGET)/debug/millrace-test-rig
 
-.PHONY: help demo test test-kafka-tls check check-chart test-k8s chart soak bench fmt clean-test
+.PHONY: help demo test test-kafka-tls test-openapi check check-chart test-k8s chart soak bench fmt clean-test
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,10 @@ test: ## run every test against a real PostgreSQL and Kafka (fetched once; needs
 
 test-kafka-tls: ## the same for a Kafka with TLS and SCRAM, which needs OpenSSL's headers (libssl-dev)
 	$(CARGO) test -p millrace-event-bus --features kafka-tls --test it kafka_tls
+
+test-openapi: ## have schemathesis try everything /openapi.json describes (fetched from PyPI once); SCHEMATHESIS=examples
+	$(CARGO) build --quiet -p millrace
+	MILLRACE=$(abspath $(TARGET))/debug/millrace tests/openapi/check.sh
 
 check: ## format, lints as errors, licences and bans, the contract's rules, tidy tests
 	$(CARGO) fmt --all --check

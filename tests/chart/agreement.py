@@ -1,5 +1,5 @@
 """Files that say the same thing twice agree: values, their schema and their comments; alerts and their tests; the chart's table of
-consumers and the services' own; compose.yaml and the chart. `agreement.py ROOT`; prints what does not."""
+consumers and the services' own; its ingress and the protos; compose.yaml and the chart. `agreement.py ROOT`; prints what does not."""
 
 import json
 import pathlib
@@ -98,6 +98,21 @@ def consumers(root):
                 yield f"consumers.json: {crate.name} has the group {group}"
 
 
+def calls(root):
+    """The ingress leads each call to who serves it. Operators' calls, the same at every service, stay inside."""
+    led = json.loads((root / "helm/millrace/files/calls.json").read_text())
+    if set(led) != SERVICES:
+        yield f"calls.json leads to {sorted(led)}"
+    there = {"openapi.json"}
+    for file in (root / "proto").glob("**/*.proto"):
+        package = re.search(r"^package ([\w.]+);", file.read_text(), re.MULTILINE)[1]
+        there |= {f"{package}.{name}" for name in re.findall(r"^service (\w+) ", file.read_text(), re.MULTILINE)}
+    there.remove("millrace.operations.v1.ParkedService")
+    named = [name for names in led.values() for name in names]
+    if sorted(named) != sorted(there):
+        yield f"calls.json names {sorted(named)}, not {sorted(there)}"
+
+
 def compose(root):
     services = yaml.safe_load((root / "deploy/compose.yaml").read_text())["services"]
     run = {name for name, one in services.items() if one.get("command", [""])[0] == "run"}
@@ -110,6 +125,6 @@ def compose(root):
 
 root = pathlib.Path(sys.argv[1])
 SERVICES = set(yaml.safe_load((root / "helm/millrace/values.yaml").read_text())["services"])
-wrong = [*values(root / "helm/millrace"), *alerts(root / "deploy/monitoring"), *consumers(root), *compose(root)]
+wrong = [*values(root / "helm/millrace"), *alerts(root / "deploy/monitoring"), *consumers(root), *calls(root), *compose(root)]
 print("\n".join(wrong))
 sys.exit(bool(wrong))

@@ -16,6 +16,7 @@ versions=(1.34.0 1.35.0 1.36.0)
 alone=(
     cnpg.enabled=true
     hooks.enabled=true,hooks.domain=hooks.example.com
+    http.ingress.enabled=true,http.ingress.host=api.example.com
     monitoring.serviceMonitor.enabled=true
     monitoring.prometheusRule.enabled=true
     monitoring.dashboards.enabled=true

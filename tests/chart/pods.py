@@ -197,7 +197,7 @@ def rendered(root, erp, kafka, work):
     own = {
         name: {
             f"MILLRACE_{listener}__LISTEN": free_address()
-            for listener in ("GRPC", "MONITORING", "HOOKS")
+            for listener in ("GRPC", "HTTP", "MONITORING", "HOOKS")
         }
         for name in services
     }

@@ -21,6 +21,8 @@ pub struct Call {
     /// Which process serves it.
     server: &'static str,
     input: MessageDescriptor,
+    /// Whether it takes any number of requests.
+    pub takes_stream: bool,
 }
 
 /// Who serves what; `operations` stands for every service, any of them will do.
@@ -48,6 +50,7 @@ pub fn every_call() -> Vec<Call> {
             name: format!("{name}/{}", method.name()),
             server,
             input: method.input(),
+            takes_stream: method.is_client_streaming(),
         }));
     }
     calls
@@ -103,6 +106,13 @@ impl Call {
     fn request(&self, channel: &str) -> Option<Vec<u8>> {
         let mut message = DynamicMessage::new(self.input.clone());
         fill(&mut message, channel).then(|| message.encode_to_vec())
+    }
+
+    /// The request with nothing in it but the channel, where it has one, as JSON.
+    pub fn json(&self, channel: &str) -> serde_json::Value {
+        let mut message = DynamicMessage::new(self.input.clone());
+        fill(&mut message, channel);
+        serde_json::to_value(message).unwrap()
     }
 }
 

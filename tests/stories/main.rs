@@ -5,6 +5,7 @@
 
 mod a_hint_reaches_the_feed_at_once;
 mod a_restored_log_is_refused_until_it_has_a_new_epoch;
+mod a_shop_without_grpc;
 mod a_store_sells_no_piece_twice;
 mod any_call;
 mod callers_come_over_tls;

@@ -76,6 +76,19 @@ async fn a_process_starts_without_its_neighbours_and_says_who_is_away() {
         details.error_info().unwrap().metadata["dependency"],
         "database"
     );
+    // In JSON, too.
+    let path = "millrace.catalog.v1.CatalogService/ListPrices";
+    let asked = reqwest::Client::new()
+        .post(format!(
+            "http://{}/{path}",
+            world.process("catalog-sync").http
+        ))
+        .bearer_auth(SHOP_TOKEN)
+        .header("content-type", "application/json")
+        .body("{}");
+    let away = asked.send().await.unwrap();
+    assert_eq!(away.status(), 503);
+    assert_eq!(away.headers()["retry-after"], "1");
 
     server.start_again().await.unwrap();
     let report = told(

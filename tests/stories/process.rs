@@ -15,6 +15,7 @@ use crate::world::PATIENCE;
 pub struct Process {
     pub service: String,
     pub grpc: SocketAddr,
+    pub http: SocketAddr,
     pub monitoring: SocketAddr,
     /// Settings of this process alone.
     pub environment: Vec<(String, String)>,

@@ -20,6 +20,7 @@ fn demo(folder: &Path, simulator: &str, arguments: &[&str]) -> Command {
         .args(arguments)
         .env("MILLRACE_DATA_DIR", folder.join("demo"))
         .env("MILLRACE_GRPC__LISTEN", free_address().to_string())
+        .env("MILLRACE_HTTP__LISTEN", free_address().to_string())
         .env("MILLRACE_MONITORING__LISTEN", free_address().to_string())
         .env("MILLRACE_HOOKS__LISTEN", free_address().to_string());
     command

@@ -203,8 +203,9 @@ impl World {
             environment.push((key.to_owned(), address.to_string()));
             address
         };
-        let (grpc, monitoring, hooks) = (
+        let (grpc, http, monitoring, hooks) = (
             address("MILLRACE_GRPC__LISTEN"),
+            address("MILLRACE_HTTP__LISTEN"),
             address("MILLRACE_MONITORING__LISTEN"),
             address("MILLRACE_HOOKS__LISTEN"),
         );
@@ -217,6 +218,7 @@ impl World {
         let mut process = Process {
             service: service.to_owned(),
             grpc,
+            http,
             monitoring,
             environment,
             settings: self.settings(),

@@ -123,6 +123,7 @@ fn a_process_without_channels_says_what_to_write() {
     let environment = [
         ("MILLRACE_DATA_DIR", folder.path().to_str().unwrap()),
         ("MILLRACE_GRPC__LISTEN", &addresses[0]),
+        ("MILLRACE_HTTP__LISTEN", "127.0.0.1:0"),
         ("MILLRACE_MONITORING__LISTEN", &addresses[1]),
         ("MILLRACE_HOOKS__LISTEN", &addresses[2]),
     ];
@@ -133,7 +134,8 @@ fn a_process_without_channels_says_what_to_write() {
 fn a_port_in_use_is_named_whichever_it_is() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let keys = ["GRPC", "MONITORING", "HOOKS"].map(|part| format!("MILLRACE_{part}__LISTEN"));
+    let keys = ["GRPC", "HTTP", "MONITORING", "HOOKS"];
+    let keys = keys.map(|part| format!("MILLRACE_{part}__LISTEN"));
     let folder = tempfile::tempdir().unwrap();
     for service in [&["run", "all"][..], &["demo"]] {
         for taken in &keys {
@@ -190,6 +192,7 @@ async fn a_second_process_on_the_same_files_is_refused() {
     let environment = [
         ("MILLRACE_DATA_DIR", data.to_str().unwrap()),
         ("MILLRACE_GRPC__LISTEN", &addresses[0]),
+        ("MILLRACE_HTTP__LISTEN", "127.0.0.1:0"),
         ("MILLRACE_MONITORING__LISTEN", &addresses[1]),
         ("MILLRACE_HOOKS__LISTEN", &addresses[2]),
     ];
@@ -219,6 +222,7 @@ async fn a_service_whose_tables_are_missing_says_what_to_run() {
             "c3RvcnktcGVyc29uYWwta2V5LW9mLTMyLWJ5dGVzISE=",
         ),
         ("MILLRACE_GRPC__LISTEN", &addresses[0]),
+        ("MILLRACE_HTTP__LISTEN", "127.0.0.1:0"),
         ("MILLRACE_MONITORING__LISTEN", &addresses[1]),
         ("MILLRACE_HOOKS__LISTEN", &addresses[2]),
     ];
@@ -253,6 +257,7 @@ async fn files_of_a_newer_binary_are_refused_by_a_run_and_by_migrate() {
         let addresses: Vec<String> = (0..3).map(|_| free_address().to_string()).collect();
         let listening = [
             ("MILLRACE_GRPC__LISTEN", addresses[0].as_str()),
+            ("MILLRACE_HTTP__LISTEN", "127.0.0.1:0"),
             ("MILLRACE_MONITORING__LISTEN", &addresses[1]),
             ("MILLRACE_HOOKS__LISTEN", &addresses[2]),
         ];

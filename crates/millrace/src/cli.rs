@@ -106,6 +106,8 @@ pub enum Command {
     /// Look at the settings.
     #[command(subcommand)]
     Config(ConfigAction),
+    /// Print the description of JSON over HTTP (OpenAPI 3.1).
+    Openapi,
     /// Shop orders: show, list, mend, retry, drop.
     #[command(subcommand)]
     Order(client::order::OrderCommand),

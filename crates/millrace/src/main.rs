@@ -39,6 +39,7 @@ fn main() -> ExitCode {
             Command::Simulate(args) => commands::simulate(args).await,
             Command::Migrate(args) => commands::migrate(&args, &cli.settings).await,
             Command::Config(action) => commands::config(&action, &cli.settings),
+            Command::Openapi => commands::openapi(),
             Command::Order(command) => client::order::run(command, &cli.server).await,
             Command::Reservation(command) => client::reservation::run(command, &cli.server).await,
             Command::Return(command) => client::returns::run(command, &cli.server).await,

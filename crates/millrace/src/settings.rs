@@ -32,6 +32,7 @@ pub struct Settings {
     pub database: Database,
     pub bus: Bus,
     pub grpc: Grpc,
+    pub http: Listen,
     pub monitoring: Listen,
     pub hooks: Listen,
     pub personal: Personal,

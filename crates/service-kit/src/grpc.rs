@@ -23,17 +23,16 @@ use crate::metrics::Metrics;
 use crate::tls::TlsServer;
 use crate::{Ids, Shutdown};
 
+mod calls;
 mod counters;
 mod door;
 pub mod inside;
 mod quota;
 mod refusals;
 
-use counters::Counters;
-use door::{Door, DoorLayer};
 use inside::Visitors;
-use quota::Quotas;
-use refusals::Refusals;
+
+pub use calls::Calls;
 
 /// What may come in.
 #[derive(Debug, Clone, Deserialize)]
@@ -139,6 +138,20 @@ pub async fn serve(
     entrance: Entrance,
     shutdown: Shutdown,
 ) -> Result<(), ServeError> {
+    let calls = Calls::new(routes, &entrance);
+    serve_calls(listener, calls, entrance, shutdown).await
+}
+
+/// The same for calls that others in the process make, too; `entrance` is the one they were put together with.
+///
+/// # Errors
+/// The transport broke.
+pub async fn serve_calls(
+    listener: impl Into<Listener>,
+    calls: Calls,
+    entrance: Entrance,
+    shutdown: Shutdown,
+) -> Result<(), ServeError> {
     let Listener { tcp, tls } = listener.into();
     let connections = TcpListenerStream::new(tcp).filter_map(|connection| {
         let connection: TcpStream = connection.ok()?;
@@ -146,8 +159,8 @@ pub async fn serve(
         Some(Ok::<_, io::Error>(connection))
     });
     match tls {
-        Some(tls) => serve_on(tls.agreed(connections), routes, entrance, shutdown).await,
-        None => serve_on(connections, routes, entrance, shutdown).await,
+        Some(tls) => serve_on(tls.agreed(connections), calls, entrance, shutdown).await,
+        None => serve_on(connections, calls, entrance, shutdown).await,
     }
 }
 
@@ -157,17 +170,17 @@ pub async fn serve(
 /// The transport broke.
 pub async fn serve_inside(
     Visitors(visitors): Visitors,
-    routes: Routes,
+    calls: Calls,
     entrance: Entrance,
     shutdown: Shutdown,
 ) -> Result<(), ServeError> {
     let connections = UnboundedReceiverStream::new(visitors).map(Ok::<_, io::Error>);
-    serve_on(connections, routes, entrance, shutdown).await
+    serve_on(connections, calls, entrance, shutdown).await
 }
 
 async fn serve_on<C>(
     connections: impl Stream<Item = io::Result<C>>,
-    routes: Routes,
+    calls: Calls,
     entrance: Entrance,
     shutdown: Shutdown,
 ) -> Result<(), ServeError>
@@ -175,32 +188,23 @@ where
     C: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
 {
     let Entrance {
-        tokens,
         limits,
         health,
-        metrics,
         descriptors,
-        quick,
+        ..
     } = entrance;
+    let Calls { routes, door } = calls;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(descriptors)
         .build_v1()?;
     let (reporter, health_service) = tonic_health::server::health_reporter();
     let report = tokio::spawn(report_health(reporter, health, shutdown.clone()));
-    let door = Door {
-        tokens,
-        quotas: Quotas::new(&limits, &metrics),
-        counters: Counters::new(&metrics),
-        refusals: Refusals::new(limits.message),
-        ids: Ids::random(),
-        quick,
-    };
     let served = Server::builder()
         .max_concurrent_streams(limits.streams_per_connection)
         .http2_keepalive_interval(Some(limits.keepalive))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .http2_max_header_list_size(u32::try_from(limits.headers.as_u64()).unwrap_or(u32::MAX))
-        .layer(DoorLayer::new(door))
+        .layer(door)
         .add_routes(routes.add_service(health_service).add_service(reflection))
         .serve_with_incoming_shutdown(connections, shutdown.cancelled_owned())
         .await;

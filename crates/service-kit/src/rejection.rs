@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -27,6 +28,19 @@ pub fn bad_requests(violations: impl IntoIterator<Item = (String, String)>) -> S
         message.push_str(&format!("{field}: {why}"));
         details.add_bad_request_violation(field, why);
     }
+    Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+/// `reason` of [`too_large`].
+pub const TOO_LARGE: &str = "MESSAGE_TOO_LARGE";
+
+/// Malformed by its size alone; nothing of it was looked at.
+#[must_use]
+pub fn too_large(most: ByteSize) -> Status {
+    let why = format!("is larger than {most}");
+    let message = format!("message: {why}");
+    let mut details = ErrorDetails::with_error_info(TOO_LARGE, DOMAIN, [] as [(String, String); 0]);
+    details.add_bad_request_violation("message", why);
     Status::with_error_details(Code::InvalidArgument, message, details)
 }
 

@@ -42,6 +42,7 @@
   "MILLRACE_TELEMETRY__FORMAT" "json"
   "MILLRACE_DRAIN" (printf "%ds" (int $root.Values.drainSeconds))
   "MILLRACE_GRPC__LISTEN" "0.0.0.0:50051"
+  "MILLRACE_HTTP__LISTEN" "0.0.0.0:8081"
   "MILLRACE_MONITORING__LISTEN" "0.0.0.0:9464"
   "MILLRACE_BUS__KIND" "kafka"
   "MILLRACE_BUS__KAFKA__BOOTSTRAP" $root.Values.kafka.bootstrap

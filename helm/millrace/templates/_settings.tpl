@@ -24,6 +24,7 @@
   (list "grpc.listen" (printf $decided "gRPC has port 50051"))
   (list "grpc.tls.certificate" (printf $decided "use grpc.tlsSecret"))
   (list "database.ca" (printf $decided "use database.caSecret"))
+  (list "http.listen" (printf $decided "JSON over HTTP has port 8081"))
   (list "monitoring.listen" (printf $decided "health and metrics have port 9464"))
   (list "hooks.listen" (printf $decided "webhooks have port 7090"))
   (list "services.customer_sync" (printf $decided "order-intake finds it by itself"))

@@ -87,7 +87,7 @@ fn allowed(name: &str) -> Option<&'static [&'static str]> {
             "millrace-erp",
         ]),
         "millrace-erp-poster" => Some(&["millrace-service-kit", "millrace-event-store"]),
-        "millrace-doorbell" => Some(&["millrace-service-kit"]),
+        "millrace-doorbell" | "millrace-json-door" => Some(&["millrace-service-kit"]),
         "millrace-operations" => Some(&[
             "millrace-values",
             "millrace-contract",

@@ -1,12 +1,10 @@
-//! Requests that a person wrote as JSON: read, or refused with the place that is wrong.
+//! Requests that a person wrote as JSON: read, or refused with the place that is wrong, as over HTTP.
 
 use std::path::Path;
 
 use anyhow::Result;
+use millrace_json_door::Wrong;
 use prost::Message;
-use prost_reflect::{DynamicMessage, Kind, MessageDescriptor};
-use serde::de::DeserializeSeed;
-use serde_json::Value;
 
 use super::print;
 use crate::exit::WrongSettings;
@@ -14,90 +12,10 @@ use crate::exit::WrongSettings;
 /// Reads `file` as a message of the named type.
 pub fn read<M: Message + Default>(file: &Path, kind: &str) -> Result<M> {
     let wrong = |why: String| WrongSettings(format!("{}: {why}", file.display()));
-    let text =
-        std::fs::read_to_string(file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
-    let descriptor = print::descriptor(kind)?;
-    let value: Value =
-        serde_json::from_str(&text).map_err(|error| wrong(format!("is no JSON: {error}")))?;
-    let message = parsed(&descriptor, &value).map_err(|error| {
-        wrong(match first_wrong(&descriptor, &value) {
-            Some(Wrong { place, why }) => format!("{place}: {why}"),
-            None => format!("is no {kind}: {error}"),
-        })
-    })?;
-    Ok(message.transcode_to()?)
-}
-
-fn parsed(
-    descriptor: &MessageDescriptor,
-    value: &Value,
-) -> Result<DynamicMessage, serde_json::Error> {
-    descriptor.clone().deserialize(value)
-}
-
-/// A field that cannot be read.
-#[derive(Debug, PartialEq, Eq)]
-struct Wrong {
-    /// e.g. `order.lines[0].quantity`.
-    place: String,
-    why: String,
-}
-
-/// The first field that cannot be read: the parser says what is wrong, but not where.
-fn first_wrong(message: &MessageDescriptor, value: &Value) -> Option<Wrong> {
-    for (name, value) in value.as_object()? {
-        let alone = Value::Object([(name.clone(), value.clone())].into_iter().collect());
-        let Err(error) = parsed(message, &alone) else {
-            continue;
-        };
-        let field = message
-            .get_field_by_json_name(name)
-            .or_else(|| message.get_field_by_name(name));
-        let Some(field) = field else {
-            let why = format!("{} has no such field", message.full_name());
-            let place = name.clone();
-            return Some(Wrong { place, why });
-        };
-        let inner = match field.kind() {
-            Kind::Message(inner) if !field.is_map() => Some(inner),
-            _ => None,
-        };
-        let deeper = inner.as_ref().and_then(|inner| match value {
-            Value::Array(elements) if field.is_list() => elements
-                .iter()
-                .enumerate()
-                .find_map(|(index, element)| wrong_element(inner, index, element)),
-            value => first_wrong(inner, value).map(|wrong| wrong.under(".")),
-        });
-        let wrong = deeper.unwrap_or_else(|| Wrong {
-            place: String::new(),
-            why: match inner {
-                Some(inner) => format!("is no {}: {error}", inner.full_name()),
-                None => error.to_string(),
-            },
-        });
-        return Some(wrong.under(name));
-    }
-    None
-}
-
-fn wrong_element(message: &MessageDescriptor, index: usize, element: &Value) -> Option<Wrong> {
-    let error = parsed(message, element).err()?;
-    let wrong = first_wrong(message, element).map(|wrong| wrong.under("."));
-    let wrong = wrong.unwrap_or_else(|| Wrong {
-        place: String::new(),
-        why: format!("is no {}: {error}", message.full_name()),
-    });
-    Some(wrong.under(&format!("[{index}]")))
-}
-
-impl Wrong {
-    fn under(self, place: &str) -> Self {
-        Self {
-            place: format!("{place}{}", self.place),
-            why: self.why,
-        }
-    }
+    let text = std::fs::read(file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let bytes = millrace_json_door::read(&print::descriptor(kind)?, &text)
+        .map_err(|Wrong { place, why }| wrong(format!("{place}: {why}")))?;
+    Ok(M::decode(bytes.as_slice())?)
 }
 
 #[cfg(test)]
@@ -152,11 +70,11 @@ mod tests {
             (r#"{"units": {}}"#, "order.lines[1].quantity.units: "),
             (
                 "2",
-                "order.lines[1].quantity: is no millrace.values.v1.Quantity",
+                "order.lines[1].quantity: is not an object, a millrace.values.v1.Quantity",
             ),
             (
                 r#""two""#,
-                "order.lines[1].quantity: is no millrace.values.v1.Quantity",
+                "order.lines[1].quantity: is not an object, a millrace.values.v1.Quantity",
             ),
         ] {
             let (line, code) = line_of(&order_with_quantity(quantity));
@@ -173,14 +91,17 @@ mod tests {
             ("", "is no JSON"),
             ("{", "is no JSON"),
             ("{} {}", "is no JSON: trailing characters"),
-            ("[]", "is no millrace.order.v1.SubmitOrderRequest"),
+            (
+                "[]",
+                "message: is not an object, a millrace.order.v1.SubmitOrderRequest",
+            ),
             (
                 r#"{"order": {"lines": [{"quantty": 1}]}}"#,
                 "order.lines[0].quantty: millrace.webshop_orders.v1.OrderLine has no such field",
             ),
             (
                 r#"{"order": {"lines": [7]}}"#,
-                "order.lines[0]: is no millrace.webshop_orders.v1.OrderLine",
+                "order.lines[0]: is not an object, a millrace.webshop_orders.v1.OrderLine",
             ),
         ] {
             let (line, code) = line_of(text);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use millrace_erp_simulator::{Args as SimulateArgs, Simulator};
+use millrace_json_door::Catalogue;
 use millrace_service_kit::telemetry;
 use tokio::net::TcpListener;
 use tracing::info;
@@ -21,7 +22,12 @@ pub async fn run(args: &RunArgs, files: &SettingsArgs) -> Result<()> {
     let shutdown = stop::on_signal();
     let system = System::build(&settings, selection(&args.services)).await?;
     let addresses = system.addresses();
-    info!(grpc = %addresses.grpc, monitoring = %addresses.monitoring, "listening for grpc at {}, health at {}", addresses.grpc, addresses.monitoring);
+    let system::Addresses {
+        grpc,
+        http,
+        monitoring,
+    } = addresses;
+    info!(%grpc, %http, %monitoring, "listening for grpc at {grpc}, json over http at {http}, health at {monitoring}");
     system.run(shutdown).await
 }
 
@@ -65,6 +71,14 @@ pub async fn migrate(args: &MigrateArgs, files: &SettingsArgs) -> Result<()> {
         (false, true) => println!("{} steps would be taken", done.len()),
         (false, false) => println!("{} steps taken", done.len()),
     }
+    Ok(())
+}
+
+/// `millrace openapi`
+#[expect(clippy::print_stdout, reason = "the answer to the command")]
+pub fn openapi() -> Result<()> {
+    let catalogue = Catalogue::read(millrace_contract::DESCRIPTORS)?;
+    println!("{:#}", millrace_json_door::document(&catalogue));
     Ok(())
 }
 

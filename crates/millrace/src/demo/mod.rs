@@ -24,7 +24,7 @@ use tracing::info;
 
 use crate::cli::SettingsArgs;
 use crate::settings::{DEFAULTS, Settings};
-use crate::system::{self, Selection, System};
+use crate::system::{self, Addresses, Selection, System};
 use crate::{exit, stop};
 use doorbell::Door;
 use office::Office;
@@ -132,7 +132,7 @@ pub async fn run(args: &DemoArgs, files: &SettingsArgs) -> Result<()> {
         toured = tour(&places, &erp, Some(door)) => Some(toured),
     };
     if matches!(toured, Some(Ok(()))) && !args.exit_after_tour {
-        invite(&server, &erp, &addresses.monitoring.to_string());
+        invite(&server, &erp, addresses);
         shutdown.cancelled().await;
     }
     shutdown.cancel();
@@ -171,11 +171,16 @@ fn stopped(wants_verdict: bool) -> Result<()> {
     Ok(())
 }
 
-fn invite(server: &str, simulator: &str, monitoring: &str) {
-    let plain = server.trim_start_matches("http://");
+fn invite(server: &str, simulator: &str, addresses: Addresses) {
+    let Addresses {
+        grpc,
+        http,
+        monitoring,
+    } = addresses;
     let text = format!(
         "
-gRPC        {plain}   (reflection is on)
+gRPC        {grpc}   (reflection is on)
+JSON        http://{http}   (/openapi.json describes it)
 health      http://{monitoring}/ready   http://{monitoring}/metrics
 the ERP     {simulator}   (/_office: what people do there, /_faults: what goes wrong)
 tokens      shop {SHOP_TOKEN}   operator {OPERATOR_TOKEN}
@@ -188,7 +193,8 @@ Try, in another terminal:
   millrace order list --channel {CHANNEL}
   curl -s {simulator}/_office/change-item -d '{{\"number\":\"1503\",\"name\":\"LED warm\"}}'
   curl -s {simulator}/_office/move-stock -d '{{\"item\":\"1503\",\"location\":\"MAIN\",\"quantity\":100}}'
-  grpcurl -plaintext -H 'authorization: Bearer {SHOP_TOKEN}' -d '{{\"channel\":\"{CHANNEL}\",\"number\":\"1503\"}}' {plain} millrace.catalog.v1.CatalogService/GetItem
+  grpcurl -plaintext -H 'authorization: Bearer {SHOP_TOKEN}' -d '{{\"channel\":\"{CHANNEL}\",\"number\":\"1503\"}}' {grpc} millrace.catalog.v1.CatalogService/GetItem
+  curl -s http://{http}/millrace.catalog.v1.CatalogService/GetItem -H 'authorization: Bearer {SHOP_TOKEN}' -H 'content-type: application/json' -d '{{\"channel\":\"{CHANNEL}\",\"number\":\"1503\"}}'
 
 (millrace is target/debug/millrace.) Ctrl-C stops everything; the next demo goes on with this data, --fresh starts anew."
     );

@@ -1,9 +1,11 @@
 //! While the database server is away at the start, every call is answered with UNAVAILABLE instead of with silence.
 
-use std::io;
+use std::os::fd::AsFd;
 
+use anyhow::Result;
 use axum::Router;
-use millrace_service_kit::grpc::{self, Entrance, Listener};
+use millrace_json_door::JsonDoor;
+use millrace_service_kit::grpc::{self, Calls, Entrance, Listener};
 use millrace_service_kit::metrics::Metrics;
 use millrace_service_kit::tls::TlsServer;
 use millrace_service_kit::{Shutdown, rejection};
@@ -11,27 +13,28 @@ use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tracing::warn;
 
-/// Answers at the same address as `listener` until `stop`; then whoever serves `listener` gets the connections. Gives the
-/// listener back.
+use super::Listeners;
+
+/// Answers at the addresses of `listeners` until `stop`; then whoever serves those gets the connections.
 pub fn answer(
-    listener: TcpListener,
+    listeners: &Listeners,
     tls: Option<TlsServer>,
     entrance: Entrance,
     stop: Shutdown,
-) -> io::Result<TcpListener> {
-    let listener = listener.into_std()?;
-    let early = Listener {
-        tcp: TcpListener::from_std(listener.try_clone()?)?,
-        tls,
-    };
+) -> Result<()> {
+    let (tcp, http) = (same(&listeners.grpc)?, same(&listeners.http)?);
+    let grpc = Listener { tcp, tls };
     // Counted for itself: the process's own server registers its figures later.
     let entrance = Entrance {
         metrics: Metrics::default(),
         ..entrance
     };
-    let routes = Routes::from(Router::new().fallback(away));
+    let calls = Calls::new(Routes::from(Router::new().fallback(away)), &entrance);
+    let limits = entrance.limits.clone();
+    let json = JsonDoor::new(calls.clone(), entrance.descriptors, &limits)?;
+    tokio::spawn(millrace_json_door::serve(http, json, limits, stop.clone()));
     tokio::spawn(async move {
-        if let Err(error) = grpc::serve(early, routes, entrance, stop).await {
+        if let Err(error) = grpc::serve_calls(grpc, calls, entrance, stop).await {
             let cause = &error as &dyn std::error::Error;
             warn!(
                 error = cause,
@@ -39,7 +42,13 @@ pub fn answer(
             );
         }
     });
-    TcpListener::from_std(listener)
+    Ok(())
+}
+
+/// Another handle on the same address.
+fn same(listener: &TcpListener) -> std::io::Result<TcpListener> {
+    let handle = listener.as_fd().try_clone_to_owned()?;
+    TcpListener::from_std(std::net::TcpListener::from(handle))
 }
 
 async fn away() -> axum::http::Response<axum::body::Body> {

@@ -14,11 +14,11 @@ use anyhow::{Context, Result};
 use millrace_contract::operations::v1::parked_service_server::ParkedServiceServer;
 use millrace_erp::business_central::{BusinessCentral, webhooks};
 use millrace_event_store::Database;
+use millrace_json_door::JsonDoor;
 use millrace_operations::Parked;
-use millrace_service_kit::grpc::{Entrance, Listener};
+use millrace_service_kit::grpc::{self, Calls, Listener};
 use millrace_service_kit::health::Component;
-use millrace_service_kit::metrics::Metrics;
-use millrace_service_kit::{Shutdown, Tasks, grpc, monitoring};
+use millrace_service_kit::{Shutdown, Tasks, monitoring};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tracing::info;
@@ -52,6 +52,7 @@ struct Process {
 
 struct Listeners {
     grpc: TcpListener,
+    http: TcpListener,
     hooks: TcpListener,
 }
 
@@ -59,6 +60,7 @@ struct Listeners {
 #[derive(Debug, Clone, Copy)]
 pub struct Addresses {
     pub grpc: SocketAddr,
+    pub http: SocketAddr,
     pub monitoring: SocketAddr,
 }
 
@@ -67,6 +69,7 @@ impl System {
     pub async fn build(settings: &Settings, selection: Selection) -> Result<Self> {
         let listeners = Listeners {
             grpc: bind("grpc.listen", settings.grpc.listen).await?,
+            http: bind("http.listen", settings.http.listen).await?,
             hooks: bind("hooks.listen", settings.hooks.listen).await?,
         };
         let monitoring = bind("monitoring.listen", settings.monitoring.listen).await?;
@@ -93,6 +96,7 @@ impl System {
             |listener: &TcpListener| listener.local_addr().expect("the listener is bound");
         Addresses {
             grpc: address(&self.process.listeners.grpc),
+            http: address(&self.process.listeners.http),
             monitoring: address(&self.monitoring),
         }
     }
@@ -126,8 +130,7 @@ impl Process {
             self.database.trouble("the database has not answered yet");
             let entrance = self.foundation.entrance();
             let tls = self.foundation.access.tls.clone();
-            self.listeners.grpc =
-                early::answer(self.listeners.grpc, tls, entrance, waited.clone())?;
+            early::answer(&self.listeners, tls, entrance, waited.clone())?;
         }
         let opened = tokio::select! {
             opened = self.open() => opened.map(|()| true),
@@ -277,14 +280,16 @@ impl Process {
         } = self;
         let parked = ParkedServiceServer::new(Parked::new(foundation.databases()))
             .max_decoding_message_size(foundation.limits.message_bytes());
-        let routes = routes.add_service(parked);
+        let entrance = foundation.entrance();
+        let calls = Calls::new(routes.add_service(parked), &entrance);
+        let json = JsonDoor::new(calls.clone(), entrance.descriptors, &entrance.limits)?;
+        tasks.spawn(
+            "json over http",
+            millrace_json_door::serve(listeners.http, json, entrance.limits.clone(), stop.clone()),
+        );
         if let Some(visitors) = foundation.access.visitors.take() {
-            // Counted for itself, as calls that nobody made from outside.
-            let entrance = Entrance {
-                metrics: Metrics::default(),
-                ..foundation.entrance()
-            };
-            let inside = grpc::serve_inside(visitors, routes.clone(), entrance, stop.clone());
+            let inside =
+                grpc::serve_inside(visitors, calls.clone(), entrance.clone(), stop.clone());
             tasks.spawn("grpc inside the process", inside);
         }
         let listener = Listener {
@@ -293,7 +298,7 @@ impl Process {
         };
         tasks.spawn(
             "grpc",
-            grpc::serve(listener, routes, foundation.entrance(), stop.clone()),
+            grpc::serve_calls(listener, calls, entrance, stop.clone()),
         );
         tasks.spawn(
             "looking at what is kept aside",

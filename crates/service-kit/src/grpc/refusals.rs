@@ -78,10 +78,7 @@ impl Refusals {
                 "message",
                 format!("cannot be decoded: {}", status.message()),
             )),
-            Code::OutOfRange => Some(rejection::bad_request(
-                "message",
-                format!("is larger than {}", self.longest_message),
-            )),
+            Code::OutOfRange => Some(rejection::too_large(self.longest_message)),
             Code::Unimplemented if status.message().is_empty() => Some(rejection::unknown_call(
                 format!("{} is not served here", short(method)),
             )),

@@ -310,9 +310,11 @@ async fn start(
             ),
             ("MILLRACE_TELEMETRY__FILTER", "warn".to_owned()),
             ("MILLRACE_GRPC__LISTEN", grpc.to_string()),
+            ("MILLRACE_HTTP__LISTEN", "127.0.0.1:0".to_owned()),
             ("MILLRACE_MONITORING__LISTEN", monitoring.to_string()),
             ("MILLRACE_HOOKS__LISTEN", hooks.to_string()),
         ]);
+        command.envs(system::without_quota());
         Ok(command)
     };
     let migrated = command(&["migrate", "reservation"])?.output()?;
