@@ -4,8 +4,8 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use futures::stream;
+use http::HeaderValue;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
@@ -23,7 +23,7 @@ use crate::{json, media};
 
 pub type Answer = http::Response<UnsyncBoxBody<Bytes, Infallible>>;
 
-/// The answer to `call`, in JSON.
+/// The answer to `call`, in JSON. Headers stay behind: they are about how gRPC travels.
 pub async fn to_http(
     call: &MethodDescriptor,
     answer: http::Response<Body>,
@@ -33,36 +33,26 @@ pub async fn to_http(
     if let Some(status) = Status::from_header_map(&head.headers)
         && status.code() != Code::Ok
     {
-        return with_headers(Problem::of(&status).into(), &head.headers);
+        return Problem::of(&status).into();
     }
     let messages = Messages {
         kind: call.output(),
         read: Streaming::new_response(Raw, body, head.status, None, Some(usize::MAX)),
         deadline,
     };
-    let answer = match call.is_server_streaming() {
+    match call.is_server_streaming() {
         true => lines(messages),
         false => messages.only().await.map_or_else(
             |status| Problem::of(&status).into(),
             |text| ok(media::JSON, Full::new(text.into()).boxed_unsync()),
         ),
-    };
-    with_headers(answer, &head.headers)
+    }
 }
 
 fn ok(media: &'static str, body: UnsyncBoxBody<Bytes, Infallible>) -> Answer {
     let mut answer = Answer::new(body);
     let media = HeaderValue::from_static(media);
     answer.headers_mut().insert(CONTENT_TYPE, media);
-    answer
-}
-
-/// What the call told besides its messages, such as its trace.
-fn with_headers(mut answer: Answer, told: &HeaderMap) -> Answer {
-    let is_grpc = |name: &HeaderName| name == CONTENT_TYPE || name.as_str().starts_with("grpc-");
-    for (name, value) in told.iter().filter(|(name, _)| !is_grpc(name)) {
-        answer.headers_mut().append(name, value.clone());
-    }
     answer
 }
 
