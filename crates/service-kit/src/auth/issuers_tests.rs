@@ -1,12 +1,5 @@
 //! Tokens of a real little issuer over HTTP, good ones and bad ones.
 
-use std::sync::Mutex;
-
-use axum::Router;
-use axum::body::Body;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
@@ -16,13 +9,17 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{EncodingKey, encode};
 use millrace_test_rig::until;
 use serde_json::json;
-use tokio::net::TcpListener;
 use tonic::Code;
 use tonic_types::StatusExt;
 
 use super::*;
 use crate::auth::{TokenSettings, Tokens};
 use crate::{ManualClock, Secret};
+
+#[path = "issuers_tests/office.rs"]
+mod office;
+
+use office::{Mood, Office};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const STATIC: &str = "a-token-of-the-settings";
@@ -84,66 +81,6 @@ impl Signer {
         let mut header = Header::new(self.algorithm);
         header.kid = Some(self.id.to_owned());
         encode(&header, claims, &self.key).unwrap()
-    }
-}
-
-/// How the issuer answers.
-#[derive(Clone)]
-enum Mood {
-    Answers(Vec<Value>),
-    Breaks,
-    Floods,
-    Redirects,
-}
-
-struct Office {
-    address: String,
-    mood: Mutex<Mood>,
-    asked: Mutex<u32>,
-}
-
-impl Office {
-    async fn open(mood: Mood) -> Arc<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let office = Arc::new(Self {
-            address: format!("http://{}", listener.local_addr().unwrap()),
-            mood: Mutex::new(mood),
-            asked: Mutex::new(0),
-        });
-        let router = Router::new()
-            .route("/.well-known/openid-configuration", get(discovery))
-            .route("/keys", get(keys))
-            .with_state(office.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        office
-    }
-
-    fn becomes(&self, mood: Mood) {
-        *self.mood.lock().unwrap() = mood;
-    }
-
-    fn asked(&self) -> u32 {
-        *self.asked.lock().unwrap()
-    }
-}
-
-async fn discovery(State(office): State<Arc<Office>>) -> Response {
-    let address = &office.address;
-    let about = json!({ "issuer": address, "jwks_uri": format!("{address}/keys") });
-    axum::Json(about).into_response()
-}
-
-async fn keys(State(office): State<Arc<Office>>) -> Response {
-    *office.asked.lock().unwrap() += 1;
-    let mood = office.mood.lock().unwrap().clone();
-    match mood {
-        Mood::Answers(keys) => axum::Json(json!({ "keys": keys })).into_response(),
-        Mood::Breaks => http::StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        Mood::Floods => {
-            let chunk = Ok::<_, Infallible>(bytes::Bytes::from(vec![b' '; 1 << 16]));
-            Body::from_stream(futures::stream::repeat_with(move || chunk.clone())).into_response()
-        }
-        Mood::Redirects => axum::response::Redirect::to("http://169.254.169.254/").into_response(),
     }
 }
 
