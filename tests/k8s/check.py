@@ -76,7 +76,7 @@ def bad_pods_are_refused(shop):
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": "bad", "namespace": NAMESPACE},
-        "spec": {"containers": [{"name": "bad", "image": "x", "securityContext": {"privileged": True}}]},
+        "spec": {"containers": [{"name": "bad", "image": "x"}]},
     }
     said = shop.cluster.refusal("apply", "-f", "-", given=json.dumps(pod))
     assert "violates PodSecurity" in said, said

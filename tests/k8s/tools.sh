@@ -67,10 +67,12 @@ kubernetes() {
         printf ')\n'
     } >"$module/go.mod"
     install -m 644 "$folder/go.sum" "$module/go.sum"
-    local program
+    # What helm compares a chart's kubeVersion with.
+    local version=k8s.io/component-base/version minor=${KUBERNETES#v1.} program
     for program in kube-apiserver kube-controller-manager kube-scheduler kubectl; do
         say "building $program"
-        (cd "$module" && go build -o "$cache/bin/" "k8s.io/kubernetes/cmd/$program")
+        (cd "$module" && go build -o "$cache/bin/" -ldflags "-X $version.gitVersion=$KUBERNETES -X $version.gitMajor=1 -X $version.gitMinor=${minor%%.*}" \
+            "k8s.io/kubernetes/cmd/$program")
     done
 }
 
@@ -78,7 +80,10 @@ kwok() {
     GOBIN=$cache/bin GOFLAGS=-buildvcs=false go install "sigs.k8s.io/kwok/cmd/kwok@$KWOK"
     local folder
     folder=$(folder_of "sigs.k8s.io/kwok@$KWOK")
-    cat "$folder"/kustomize/stage/{node,pod}/fast/*.yaml >"$cache/stages.yaml"
+    local stage
+    for stage in "$folder"/kustomize/stage/{node,pod}/fast/*.yaml; do
+        [[ $stage == */kustomization.yaml ]] || { printf -- '---\n' && cat "$stage"; }
+    done >"$cache/stages.yaml"
 }
 
 command -v go >/dev/null || { say "Go is not installed: it builds the control plane"; exit 69; }
