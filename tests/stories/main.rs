@@ -21,6 +21,7 @@ mod refarch_reaches_the_shop;
 mod returns_survive_everything;
 mod shop;
 mod tables;
+mod the_doctor_says_what_is_wrong;
 mod the_tour_holds;
 mod topics_may_be_left_to_others;
 mod what_can_be_served_is_served;
