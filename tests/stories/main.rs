@@ -26,5 +26,6 @@ mod the_tour_holds;
 mod topics_may_be_left_to_others;
 mod what_can_be_served_is_served;
 mod what_cannot_be_read_is_parked;
+mod whoever_traces_sees_one_journey;
 mod world;
 mod wrong_settings_end_in_one_line;

@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use millrace_erp_simulator::faults::{Kind, Rule};
+use millrace_test_rig::until;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
@@ -10,7 +11,7 @@ use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 
 use crate::process::millrace;
-use crate::world::{Plan, World};
+use crate::world::{PATIENCE, Plan, World};
 
 /// Its exit code, and what is wrong: each check with what was found and its mend.
 pub fn doctor(
@@ -117,7 +118,11 @@ async fn databases_and_topics_that_are_not_as_they_have_to_be_are_named() {
     let postgres = postgres.create_database("doctor").await.unwrap();
     let bootstrap = millrace_test_rig::kafka().await.bootstrap();
     let world = World::prepared(Plan::default(), &postgres, &bootstrap).await;
-    assert_eq!(doctor(&world, &[], &[]), (0, vec![]));
+    // Brokers may take a while to know of topics that were just made.
+    until(PATIENCE, "nothing is wrong", async || {
+        (doctor(&world, &[], &[]) == (0, vec![])).then_some(())
+    })
+    .await;
 
     let (_, prefix) = world.kafka.clone().unwrap();
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
@@ -140,12 +145,16 @@ async fn databases_and_topics_that_are_not_as_they_have_to_be_are_named() {
     .await
     .unwrap();
 
-    let (code, wrong) = doctor(&world, &[], &[]);
+    // Nor do they know at once of what was changed.
+    let wrong = until(PATIENCE, "all four are found", async || {
+        let (code, wrong) = doctor(&world, &[], &[]);
+        (code == 1 && wrong.len() == 4).then_some(wrong)
+    })
+    .await;
     let mend = |check: &str| {
         let found = wrong.iter().find(|(name, _, _)| name == check);
         &found.unwrap_or_else(|| panic!("{check}: {wrong:?}")).2
     };
-    assert_eq!(code, 1);
     assert_eq!(
         mend("database.customer-sync"),
         "millrace migrate customer-sync"
