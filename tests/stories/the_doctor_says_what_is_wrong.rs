@@ -133,7 +133,10 @@ async fn databases_and_topics_that_are_not_as_they_have_to_be_are_named() {
     let options = AdminOptions::new();
     let deleted = admin.delete_topics(&[&items], &options).await.unwrap();
     assert!(deleted[0].is_ok(), "{deleted:?}");
-    let shorter = AlterConfig::new(ResourceSpecifier::Topic(&orders)).set("retention.ms", "1000");
+    // What is not named goes back to its default.
+    let shorter = AlterConfig::new(ResourceSpecifier::Topic(&orders))
+        .set("retention.ms", "1000")
+        .set("max.message.bytes", "2000000");
     let altered = admin.alter_configs([&shorter], &options).await.unwrap();
     assert!(altered[0].is_ok(), "{altered:?}");
     let mut database = PgConnection::connect(&postgres).await.unwrap();
