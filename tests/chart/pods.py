@@ -275,7 +275,10 @@ def names_agree(root, shown):
     for file in [monitoring / "alerts.yaml", *sorted((monitoring / "dashboards").glob("*.json"))]:
         named = set(re.findall(r"\bmillrace_\w+", file.read_text()))
         assert named <= there, f"{file.name} asks for what nobody shows: {sorted(named - there)}"
-    say(f"{len(there)} metrics are shown, and alerts and dashboards ask for no others")
+    told = dict(re.findall(r"^\| `(millrace_\w+)` \| (counter|gauge)", (monitoring / "METRICS.md").read_text(), re.MULTILINE))
+    kinds = {f"{name}_total" if kind == "counter" else name: kind for name, kind in types}
+    assert told == kinds, f"METRICS.md and the processes differ: {sorted(told.items() ^ kinds.items())}"
+    say(f"{len(there)} metrics are shown and described, and alerts and dashboards ask for no others")
 
 
 def settings_of_compose(root, host):

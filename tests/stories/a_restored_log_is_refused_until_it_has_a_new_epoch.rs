@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::shop::Shop;
 use crate::tables::Tables;
+use crate::the_doctor_says_what_is_wrong::doctor;
 use crate::world::{CHANNEL, PATIENCE, Plan, SHOP_TOKEN, World};
 
 const CATALOG: &str = "catalog-sync";
@@ -62,11 +63,27 @@ async fn a_restored_log_is_refused_with_the_command_that_helps_and_then_the_feed
     assert_eq!(in_feed(&mut shop).await[ITEM], "Before the restore");
 
     world.stop(CATALOG).await;
+    let (code, wrong) = doctor(&world, &["--after-restore"], &[]);
+    let (_, found, mend) = wrong
+        .iter()
+        .find(|(check, _, _)| check == "restore.catalog-sync")
+        .unwrap_or_else(|| panic!("{wrong:?}"));
+    assert_eq!(code, 1);
+    assert!(found.contains("restored to an earlier point"), "{found}");
+    assert!(
+        mend.contains("millrace migrate --new-epoch catalog-sync"),
+        "{mend}"
+    );
     let printed = world.runs(&["migrate", "--new-epoch", CATALOG], &[]);
     assert!(
         printed.contains("catalog-sync: a new epoch of its log"),
         "{printed}"
     );
+    let (_, wrong) = doctor(&world, &["--after-restore"], &[]);
+    let about_logs = wrong
+        .iter()
+        .filter(|(check, _, _)| check.starts_with("restore."));
+    assert_eq!(about_logs.count(), 0, "{wrong:?}");
     world.start(CATALOG);
     world.ready().await;
     feed_is_the_catalog(&mut shop).await;

@@ -71,6 +71,15 @@ impl Tables {
         tables.await.unwrap()
     }
 
+    /// How many events of a service name this trace.
+    pub async fn events_of_trace(&self, schema: &str, trace: &str) -> i64 {
+        let sql = format!(
+            "SELECT count(*) FROM {schema}.events WHERE traceparent LIKE '00-' || $1 || '-%'"
+        );
+        let count = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(trace);
+        count.fetch_one(&self.0).await.unwrap()
+    }
+
     /// In one transaction.
     async fn run(&self, script: String) {
         let script = sqlx::raw_sql(sqlx::AssertSqlSafe(script));

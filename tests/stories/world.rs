@@ -293,6 +293,11 @@ impl World {
         Shop::open(address, token).await
     }
 
+    /// What every process is told besides the settings file.
+    pub fn environment(&self) -> &[(String, String)] {
+        &self.common
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }

@@ -64,6 +64,16 @@ impl Refusal {
         )
     }
 
+    /// The caller's permission sets do not reach this far. BC answers it with the status and code of an internal error.
+    pub fn no_permission(path: &str) -> Self {
+        let set = path.rsplit('/').next().unwrap_or(path);
+        Self::new(
+            400,
+            "Internal_ServerError",
+            format!("Sorry, the current permissions prevented the action. (Page {set} Execute)"),
+        )
+    }
+
     /// A business rule said no.
     pub fn business(message: impl Into<String>) -> Self {
         Self::new(400, "Application_DialogException", message)

@@ -202,6 +202,7 @@ fn open(config: &Config, clock: &dyn Clock, ids: &Ids) -> Result<Database, Start
         local_currency: currency.to_owned(),
         oldest_cursor: 0,
         series: std::collections::BTreeMap::new(),
+        without_series: std::collections::BTreeSet::new(),
     });
     let context = Context {
         now,

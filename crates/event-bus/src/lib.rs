@@ -96,13 +96,15 @@ pub use board::Board;
 pub use bus::{Bus, BusError, Delivery, Mirrored, Routes, Unreadable};
 pub use cloud_event::to_json;
 pub use consumer::{
-    Consumer, From, KeptCount, Meter, ParkedRecord, ParkedState, Reading, Stalled, consume,
-    count_parked, drop_parked, list_parked, list_stalled, migrations, resolve, restart_stalled,
-    retry_all_parked, retry_parked,
+    Consumer, From, KeptCount, Meter, ParkedRecord, ParkedState, Reading, Stalled, Standing,
+    consume, count_parked, drop_parked, list_parked, list_stalled, migrations, resolve,
+    restart_stalled, retry_all_parked, retry_parked, standings,
 };
 pub use embedded::EmbeddedBus;
 pub use handler::{HandleError, Handler, Outcome};
-pub use kafka::{KafkaBus, KafkaSettings, RelayReading, TopicSettings};
+pub use kafka::{
+    Ends, KafkaBus, KafkaSettings, Published, RelayReading, TopicSettings, TopicTrouble, Trouble,
+};
 pub use subscription::{
     Batch, Change, Mark, Partition, Positions, Reached, Seen, Subscription, Taken, Unread,
 };

@@ -104,8 +104,8 @@ mod sqlite;
 mod writer;
 
 pub use database::{
-    Database, DatabaseSettings, Dialect, Migrations, Pending, Tx, load_cursor, places,
-    places_of_rows, save_cursor, still_held,
+    Database, DatabaseSettings, Dialect, LeaseStanding, Migrations, Pending, Tx, cursors,
+    load_cursor, places, places_of_rows, save_cursor, still_held,
 };
 pub use decider::{Decider, Given, Then, given};
 pub use event::{Cause, NewEvent, Position, Recorded};

@@ -108,6 +108,9 @@ pub enum Command {
     Config(ConfigAction),
     /// Print the description of JSON over HTTP (OpenAPI 3.1).
     Openapi,
+    /// Look whether settings, databases, Kafka and the ERP are as they have to be; every trouble comes with its mend. Changes
+    /// nothing. Exit code 1 when something is wrong.
+    Doctor(DoctorArgs),
     /// Shop orders: show, list, mend, retry, drop.
     #[command(subcommand)]
     Order(client::order::OrderCommand),
@@ -151,6 +154,19 @@ pub struct MigrateArgs {
     /// Whether Kafka's topics are made as well: off where somebody else does, such as Strimzi's operator.
     #[arg(long, value_enum, default_value_t = Topics::On)]
     pub topics: Topics,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Only these services; without any: all.
+    #[arg(value_name = "SERVICE", value_parser = service_names())]
+    pub services: Vec<String>,
+    /// Before going live: also every page of the ERP that is read, its number series, posting groups and the rest of its setup.
+    #[arg(long)]
+    pub erp: bool,
+    /// The databases were restored from a backup: compare logs, Kafka, consumers and the ERP's cursors, and say what to do.
+    #[arg(long)]
+    pub after_restore: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -11,6 +11,7 @@ mod cli;
 mod client;
 mod commands;
 mod demo;
+mod doctor;
 mod exit;
 mod settings;
 mod stop;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
             Command::Migrate(args) => commands::migrate(&args, &cli.settings).await,
             Command::Config(action) => commands::config(&action, &cli.settings),
             Command::Openapi => commands::openapi(),
+            Command::Doctor(args) => doctor::run(&args, &cli.settings, &cli.server).await,
             Command::Order(command) => client::order::run(command, &cli.server).await,
             Command::Reservation(command) => client::reservation::run(command, &cli.server).await,
             Command::Return(command) => client::returns::run(command, &cli.server).await,

@@ -2,6 +2,7 @@
 //! the two doors through which time and randomness enter. No business words here.
 
 pub mod auth;
+pub mod checkup;
 mod clock;
 mod faults;
 pub mod grpc;

@@ -1,4 +1,4 @@
-//! Logs to standard error: sentences for people, or JSON for machines.
+//! Logs to standard error: sentences for people, or JSON for machines; and traces for a collector, where there is one.
 
 use serde::Deserialize;
 use tracing::Dispatch;
@@ -6,7 +6,15 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, filter, fmt};
+
+use crate::trace::work::TARGET;
+
+mod export;
+
+pub use export::{Otlp, Telling};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -21,14 +29,46 @@ pub struct Config {
     pub format: Format,
     /// As `tracing-subscriber` reads it: `info,millrace_erp=debug`.
     pub filter: String,
+    pub otlp: Otlp,
 }
 
-/// Installs the process's log. Call once.
+/// Installs the process's log, and tells its traces as those of `service`, until what it returns is dropped. Call once.
 ///
 /// # Errors
-/// The filter cannot be read, or a log is installed already.
-pub fn init(config: &Config) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    Ok(log(config, std::io::stderr)?.try_init()?)
+/// A setting cannot be meant, or a log is installed already.
+pub fn init(
+    config: &Config,
+    service: &str,
+) -> Result<Telling, Box<dyn std::error::Error + Send + Sync>> {
+    if !(0.0..=1.0).contains(&config.otlp.sample) {
+        return Err("otlp.sample is a share, from 0 to 1".into());
+    }
+    let Some((export, telling)) = export::export(&config.otlp, service)? else {
+        log(config, std::io::stderr)?.try_init()?;
+        return Ok(Telling::default());
+    };
+    // Each layer has a filter of its own: what is told to the collector is not for the log.
+    let done = filter::filter_fn(|told| told.target() == TARGET);
+    let registry = tracing_subscriber::registry().with(export.with_filter(done));
+    let wanted = EnvFilter::try_new(&config.filter)?;
+    let lines = fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_span_events(FmtSpan::NONE);
+    match config.format {
+        Format::Json => {
+            let lines = lines
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(true);
+            registry.with(lines.with_filter(wanted)).try_init()?;
+        }
+        Format::Pretty => {
+            let lines = lines.with_target(false).compact();
+            registry.with(lines.with_filter(wanted)).try_init()?;
+        }
+    }
+    Ok(telling)
 }
 
 /// A log as configured, into `writer`. Spans stand in every line: they say which call or event it belongs to, and its trace.
@@ -60,7 +100,7 @@ pub(crate) mod paper {
 
     use tracing::Dispatch;
 
-    use super::{Config, Format, log};
+    use super::{Config, Format, Otlp, log};
 
     #[derive(Clone, Default)]
     pub struct Paper(Arc<Mutex<Vec<u8>>>);
@@ -68,7 +108,16 @@ pub(crate) mod paper {
     impl Paper {
         pub fn log(&self, format: Format, filter: &str) -> Dispatch {
             let (target, filter) = (self.clone(), filter.to_owned());
-            log(&Config { format, filter }, move || target.clone()).unwrap()
+            let otlp = Otlp {
+                endpoint: String::new(),
+                sample: 1.0,
+            };
+            let config = Config {
+                format,
+                filter,
+                otlp,
+            };
+            log(&config, move || target.clone()).unwrap()
         }
 
         pub fn text(&self) -> String {

@@ -1,4 +1,5 @@
-//! W3C trace context: which trace a piece of work belongs to. It travels in gRPC metadata, Kafka headers and envelopes.
+//! W3C trace context: which trace a piece of work belongs to. It travels in gRPC metadata, Kafka headers and envelopes. [`Work`] is
+//! what a trace consists of, for whoever collects traces.
 
 use std::fmt;
 
@@ -6,6 +7,10 @@ use http::{HeaderMap, HeaderValue};
 use tracing::{Span, info_span};
 
 use crate::Ids;
+
+pub(crate) mod work;
+
+pub use work::{Kind, Work};
 
 /// Where it stands in gRPC metadata and Kafka headers.
 pub(crate) const HEADER: &str = "traceparent";
@@ -60,10 +65,13 @@ impl TraceContext {
     }
 
     pub(crate) fn of_value(traceparent: Option<&HeaderValue>, ids: &Ids) -> Self {
-        let given = traceparent
-            .and_then(|value| value.to_str().ok())
-            .and_then(Self::parse);
+        let given = traceparent.and_then(Self::given);
         given.map_or_else(|| Self::begin(ids), |parent| parent.child(ids))
+    }
+
+    /// The trace a caller came with.
+    pub(crate) fn given(traceparent: &HeaderValue) -> Option<Self> {
+        Self::parse(traceparent.to_str().ok()?)
     }
 
     /// The trace of a gRPC request: the one its span in the log names, where it came through [`crate::grpc::serve`].
@@ -93,6 +101,11 @@ impl TraceContext {
             span_id: u64::from_be_bytes(ids.bytes()) | 1,
             ..self
         }
+    }
+
+    /// Of the trace and of the piece of work.
+    pub(crate) fn ids(self) -> (u128, u64) {
+        (self.trace_id, self.span_id)
     }
 
     /// For log fields: 32 hexadecimal digits.

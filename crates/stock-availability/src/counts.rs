@@ -6,8 +6,6 @@ use millrace_service_kit::metrics::{Counter, Gauge, Metrics};
 pub(crate) struct Counts {
     /// Items and variants in the index.
     pub known: Gauge,
-    /// Seconds since everything the ERP had was known.
-    pub age: Gauge,
     pub published: Counter,
     pub unreadable: Counter,
     pub live: Counter,
@@ -20,10 +18,6 @@ impl Counts {
         let gauge = |name: &str, help: &str| metrics.register(name, help, Gauge::default());
         Self {
             known: gauge("stock_known_items", "Items and variants in the index"),
-            age: gauge(
-                "stock_age_seconds",
-                "Time since the figures of the ERP were last read to the end",
-            ),
             published: counter(
                 "stock_inventories_published",
                 "Inventories appended because they differ",

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use millrace_service_kit::Clock;
+use millrace_service_kit::metrics::{Figure, Figures, Kind};
 use millrace_values::ErpCode;
 
 /// Told by whoever reads, asked with every answer.
@@ -82,12 +83,49 @@ impl Freshness {
     }
 }
 
+/// How old the figures are, at `/metrics`: of an ERP that was never read to the end, nothing.
+pub(crate) struct Age(pub Arc<Freshness>);
+
+impl Figures for Age {
+    fn read(&self) -> Vec<Figure> {
+        let mut age = Figure::new(
+            "stock_age_seconds",
+            "Time since the figures of the ERP were last read to the end",
+            Kind::Gauge,
+        );
+        let now = self.0.clock.now();
+        for erp in self.0.read_at.keys() {
+            if let Some(read_at) = self.0.read_at(erp) {
+                let seconds = now.duration_since(read_at).as_secs();
+                age.add(
+                    [("erp", erp.as_str())],
+                    u64::try_from(seconds).unwrap_or_default(),
+                );
+            }
+        }
+        vec![age]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
     use millrace_service_kit::ManualClock;
 
     use super::*;
+
+    #[test]
+    fn an_age_that_nobody_knows_is_not_shown() {
+        let clock = ManualClock::at(Timestamp::from_second(1_700_000_000).unwrap());
+        let erp = ErpCode::parse("bc-main").unwrap();
+        let stale_after = Duration::from_secs(60);
+        let freshness = Freshness::new([erp.clone()], stale_after, Arc::new(clock.clone()));
+        let shown = || Age(freshness.clone()).read().remove(0).values;
+        assert!(shown().is_empty());
+        freshness.read(&erp, clock.now());
+        clock.advance(SignedDuration::from_secs(7));
+        assert_eq!(shown()[0].value, 7);
+    }
 
     #[test]
     fn figures_get_stale_when_the_erp_was_not_read_for_too_long() {

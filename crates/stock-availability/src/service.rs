@@ -18,7 +18,7 @@ use tracing::error;
 
 use crate::config::Config;
 use crate::counts::Counts;
-use crate::freshness::Freshness;
+use crate::freshness::{Age, Freshness};
 use crate::inbound::erp_figures::FigureReader;
 use crate::inbound::freshness::FreshnessFollower;
 use crate::inbound::grpc::{Asker, Desk, InFlightSource, Live, StockServer, TooManyChannels};
@@ -107,6 +107,7 @@ impl Service {
             config.stale_after,
             ports.clock.clone(),
         );
+        ports.metrics.show(Age(freshness.clone()));
         let in_flight: Arc<dyn InFlightSource> = Arc::new(LiveFigures {
             database: ports.database.clone(),
             margin: config.margin,
@@ -177,14 +178,12 @@ impl Service {
             self.joiner().run(shutdown.clone()),
         );
         let follower = FreshnessFollower {
-            erp: self.ports.erp.code().clone(),
             database: self.ports.database.clone(),
             bus: self.ports.bus.clone(),
             shown: self.shown.clone(),
             freshness: self.freshness.clone(),
             every: (self.config.stale_after / 4).max(Duration::from_millis(100)),
             counts: self.counts.clone(),
-            clock: self.ports.clock.clone(),
         };
         tasks.spawn("following freshness", follower.run(shutdown.clone()));
         for asker in self.askers {

@@ -8,7 +8,7 @@ use millrace_erp::{Flow, Observed, Page};
 use millrace_erp_reader::{Sink, SinkError};
 use millrace_event_store::LeaseEpoch;
 use millrace_operations::unreadable;
-use millrace_service_kit::trace::TraceContext;
+use millrace_service_kit::trace::{TraceContext, Work};
 use millrace_values::{ErpCode, SystemId};
 use tracing::info;
 
@@ -88,7 +88,12 @@ impl ItemSink {
             act: seen.act.clone(),
         });
         let unpriced = unpriced.collect();
-        let trace = TraceContext::begin(&self.recorder.ids).to_string();
+        let trace = TraceContext::begin(&self.recorder.ids);
+        let _work = match seen.is_empty() {
+            true => Work::untold(),
+            false => Work::begin("read items of the erp", trace),
+        };
+        let trace = trace.to_string();
         items::record(&self.recorder, seen, lease, &trace).await?;
         Ok(prices::record(&self.recorder, unpriced, lease, &trace).await?)
     }

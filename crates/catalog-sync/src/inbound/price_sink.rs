@@ -8,7 +8,7 @@ use millrace_erp::{Flow, Observed, Page};
 use millrace_erp_reader::{Sink, SinkError};
 use millrace_event_store::LeaseEpoch;
 use millrace_operations::unreadable;
-use millrace_service_kit::trace::TraceContext;
+use millrace_service_kit::trace::{TraceContext, Work};
 use millrace_values::{ErpCode, SystemId};
 use tracing::info;
 
@@ -120,7 +120,12 @@ impl Sink for PriceSink {
 
 impl PriceSink {
     async fn record(&self, seen: Vec<prices::Seen>, lease: &LeaseEpoch) -> Result<(), SinkError> {
-        let trace = TraceContext::begin(&self.recorder.ids).to_string();
+        let trace = TraceContext::begin(&self.recorder.ids);
+        let _work = match seen.is_empty() {
+            true => Work::untold(),
+            false => Work::begin("read prices of the erp", trace),
+        };
+        let trace = trace.to_string();
         Ok(prices::record(&self.recorder, seen, lease, &trace).await?)
     }
 }

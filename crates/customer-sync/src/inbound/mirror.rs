@@ -12,7 +12,7 @@ use millrace_event_store::{
     Streams, projected_up_to,
 };
 use millrace_operations::unreadable;
-use millrace_service_kit::trace::TraceContext;
+use millrace_service_kit::trace::{TraceContext, Work};
 use millrace_service_kit::{Clock, Ids};
 use millrace_values::{ErpCode, SystemId};
 use prost::Message;
@@ -125,10 +125,12 @@ impl MirrorSink {
         if commands.is_empty() {
             return Ok(());
         }
+        let trace = TraceContext::begin(&self.ids);
+        let _work = Work::begin("read customers of the erp", trace);
         let cause = Cause {
             correlation_id: self.ids.uuid_at(self.clock.now()),
             causation_id: None,
-            traceparent: Some(TraceContext::begin(&self.ids).to_string()),
+            traceparent: Some(trace.to_string()),
             actor: crate::NAME.to_owned(),
         };
         let context = Context {

@@ -15,7 +15,7 @@ use crate::odata::schema::{Kind, Schema, many, ro};
 use crate::refusal::Refusal;
 use crate::simulator::World;
 
-const CAPABILITIES: &str = "changes,items,prices,stock,stockLookup,customers,orderBuffer,statusFeed,orderDocuments,transferRequests,returnReasons,returnOrders";
+const CAPABILITIES: &str = "changes,items,prices,stock,stockLookup,customers,orderBuffer,statusFeed,orderDocuments,transferRequests,returnReasons,returnOrders,setupChecks";
 const MOST_CHANGES: usize = 5000;
 const MOST_STATUSES: usize = 1000;
 

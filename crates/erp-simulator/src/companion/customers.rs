@@ -16,6 +16,7 @@ use crate::odata::etag;
 use crate::odata::page::{Rendered, Source};
 use crate::odata::schema::{Kind, Schema, ro, rw};
 use crate::refusal::Refusal;
+use crate::sales::series;
 use crate::sales::stock::primary_key;
 use crate::simulator::World;
 
@@ -223,7 +224,7 @@ fn insert(
         return Err(Refusal::same_key("Customer", &wanted.external_reference));
     }
     let number = if wanted.number.is_empty() {
-        next_number(tx)
+        next_number(tx)?
     } else {
         wanted.number.clone()
     };
@@ -307,11 +308,11 @@ fn insert(
 }
 
 /// The next free number of the series.
-pub(crate) fn next_number(tx: &mut Transaction<'_>) -> String {
+pub(crate) fn next_number(tx: &mut Transaction<'_>) -> Result<String, Refusal> {
     loop {
-        let number = format!("C{:05}", tx.next_number("customers", 10));
+        let number = format!("C{:05}", series::CUSTOMERS.next(tx)?);
         if tx.tables().customers.by_key(&number).is_none() {
-            return number;
+            return Ok(number);
         }
     }
 }

@@ -10,6 +10,7 @@ mod history;
 mod orders;
 mod return_reasons;
 mod returns;
+mod setup_checks;
 mod stock;
 mod transfers;
 
@@ -49,6 +50,7 @@ pub(crate) async fn serve(world: &Arc<World>, call: Call) -> Result<Answer, Refu
     };
     match (call.method.as_str(), set.name.as_str(), rest) {
         ("GET", "companionInfo", []) => Ok(changes::info(world, &call)),
+        ("GET", "setupChecks", []) => Ok(setup_checks::list(world, &call)),
         ("GET", "changeWindows", []) => changes::change_window(world, &call, key(set)?),
         ("GET", "changeEntries", []) => changes::list(world, &call),
         ("GET", "statusWindows", []) => changes::status_window(world, &call, key(set)?),
@@ -86,6 +88,7 @@ pub(crate) async fn serve(world: &Arc<World>, call: Call) -> Result<Answer, Refu
         (
             _,
             "companionInfo"
+            | "setupChecks"
             | "changeWindows"
             | "changeEntries"
             | "statusWindows"
@@ -113,6 +116,7 @@ pub(crate) async fn serve(world: &Arc<World>, call: Call) -> Result<Answer, Refu
 fn service_document(call: &Call) -> Answer {
     let sets = [
         "companionInfo",
+        "setupChecks",
         "changeWindows",
         "changeEntries",
         "statusWindows",

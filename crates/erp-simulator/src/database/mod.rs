@@ -15,7 +15,7 @@ mod tests;
 mod transaction;
 mod transfers;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
 use uuid::Uuid;
@@ -61,6 +61,9 @@ pub struct Marks {
     pub oldest_cursor: i64,
     /// Last numbers given out per number series; like BC's series that allow gaps, they are not rolled back.
     pub series: BTreeMap<String, i64>,
+    /// Series that nobody has set up.
+    #[serde(default)]
+    pub without_series: BTreeSet<String>,
 }
 
 /// A transaction that was written but is neither committed nor rolled back.

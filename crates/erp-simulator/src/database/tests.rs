@@ -1,6 +1,6 @@
 //! Random work against a model: whatever is committed, held, rolled back or refused, tables and their indexes agree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use millrace_service_kit::Ids;
@@ -20,6 +20,7 @@ fn database() -> Database {
         local_currency: "EUR".to_owned(),
         oldest_cursor: 0,
         series: BTreeMap::new(),
+        without_series: BTreeSet::new(),
     })
 }
 

@@ -28,6 +28,10 @@ pub enum Kind {
     TokenExpired,
     /// The token endpoint refuses the client.
     TokenRefused,
+    /// The application lacks a permission for the page: refused with BC's words for it.
+    PermissionMissing,
+    /// The API services of the server are switched off: 405.
+    ApiOff,
     /// The write keeps its stamps of now and commits `delay` later.
     LateCommit,
     /// The write is seen by dirty readers for `delay` and then rolled back.

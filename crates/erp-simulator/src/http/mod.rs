@@ -197,11 +197,19 @@ async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Answer,
 /// Faults that answer instead of the ERP.
 fn refused_by_fault(world: &World, occasion: &Occasion<'_>, bearer: &str) -> Option<Answer> {
     let rule = world.faults.take(
-        &[Kind::TokenExpired, Kind::Throttle, Kind::Unavailable],
+        &[
+            Kind::TokenExpired,
+            Kind::Throttle,
+            Kind::Unavailable,
+            Kind::PermissionMissing,
+            Kind::ApiOff,
+        ],
         occasion,
     )?;
     let refusal = match rule.kind {
         Kind::Throttle => limits::too_many(),
+        Kind::PermissionMissing => Refusal::no_permission(occasion.path),
+        Kind::ApiOff => Refusal::method_not_allowed("api"),
         Kind::TokenExpired => {
             world.tokens.revoke(bearer);
             Refusal::new(

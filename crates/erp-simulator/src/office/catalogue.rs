@@ -31,6 +31,8 @@ pub(super) struct ItemChange {
     sales_unit: Option<String>,
     #[serde(default, with = "wire_option")]
     net_weight: Option<Decimal>,
+    /// Gen. Prod. Posting Group.
+    product_group: Option<String>,
 }
 
 pub(super) fn create_item(tx: &mut Transaction<'_>, data: &ItemData) -> Result<Value, Refusal> {
@@ -52,6 +54,7 @@ pub(super) fn change_item(tx: &mut Transaction<'_>, change: ItemChange) -> Resul
     set(&mut changed.sales_blocked, change.sales_blocked);
     set(&mut changed.sales_unit, change.sales_unit);
     set(&mut changed.net_weight, change.net_weight);
+    set(&mut changed.product_group, change.product_group);
     Ok(write(tx, changed, "modified"))
 }
 

@@ -2,12 +2,42 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::database::Subscription;
 use crate::refusal::Refusal;
+use crate::sales::series::SERIES;
 use crate::simulator::World;
+
+/// What stands in Sales & Receivables Setup.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct NumberSeries {
+    series: String,
+    is_set: bool,
+}
+
+pub(super) fn set_number_series(
+    world: &Arc<World>,
+    wanted: &NumberSeries,
+) -> Result<Value, Refusal> {
+    let NumberSeries { series, is_set } = wanted;
+    if !SERIES.iter().any(|known| known.name == series) {
+        return Err(Refusal::no_such_record("No. Series", series));
+    }
+    world.with_database(|database| {
+        database.change_marks(|marks| {
+            if *is_set {
+                marks.without_series.remove(series);
+            } else {
+                marks.without_series.insert(series.clone());
+            }
+        });
+    });
+    Ok(json!({ "series": series, "isSet": is_set }))
+}
 
 pub(super) fn act(world: &Arc<World>, name: &str) -> Result<Value, Refusal> {
     let fresh = || world.ids.uuid_at(world.now());

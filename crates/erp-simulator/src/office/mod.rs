@@ -31,7 +31,7 @@ const ACTS: &[(&str, &str)] = &[
     ),
     (
         "change-item",
-        "number, name?, name2?, category?, gtin?, unitPrice?, blocked?, salesBlocked?, salesUnit?, netWeight?",
+        "number, name?, name2?, category?, gtin?, unitPrice?, blocked?, salesBlocked?, salesUnit?, netWeight?, productGroup?",
     ),
     ("rename-item", "number, newNumber"),
     ("delete-item", "number"),
@@ -138,6 +138,10 @@ const ACTS: &[(&str, &str)] = &[
         "channel, orderNumber | order | orderNumber alone (external document number): everything the ERP holds of it",
     ),
     ("stock", "item, variant?, location?: figures"),
+    (
+        "set-number-series",
+        "series: orders, shipments, invoices, creditmemos or customers; isSet: false takes it away",
+    ),
     ("backup", "keeps the company as it is now, in memory"),
     (
         "restore",
@@ -187,6 +191,7 @@ pub(crate) async fn act(world: &Arc<World>, name: &str, body: Value) -> Result<V
         "transfer-requests" => return Ok(transfers::open(world, &parse(body)?)),
         "count-requests" => return Ok(transfers::to_count(world, &parse(body)?)),
         "return-orders" => return Ok(returns::list(world, &parse(body)?)),
+        "set-number-series" => return environment::set_number_series(world, &parse(body)?),
         "backup" | "restore" | "copy-environment" | "forget-changes" => {
             return environment::act(world, name);
         }

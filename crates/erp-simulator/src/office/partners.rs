@@ -29,7 +29,7 @@ pub(super) struct CustomerChange {
 pub(super) fn create(tx: &mut Transaction<'_>, data: &CustomerData) -> Result<Value, Refusal> {
     let mut data = data.clone();
     if data.number.is_empty() {
-        data.number = crate::companion::next_customer_number(tx);
+        data.number = crate::companion::next_customer_number(tx)?;
     }
     if tx.tables().customers.by_key(&data.number).is_some() {
         return Err(Refusal::same_key("Customer", &data.number));

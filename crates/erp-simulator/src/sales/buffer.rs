@@ -59,7 +59,8 @@ pub fn process(tx: &mut Transaction<'_>, entry: &BufferEntry, release: bool) -> 
         order.lines.push(freight(tx, &order, &content));
     }
     book_tax_as_sold(&mut order, &content)?;
-    order.number = documents::next_number(tx, DocumentKind::Order);
+    order.number = documents::next_number(tx, DocumentKind::Order)
+        .map_err(|refusal| Fault::header("OTHER", refusal.message))?;
     order.released = release;
     let order = documents::write_order(tx, order);
     let order_version = tx.version();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::{amounts, price, stock};
+use super::{amounts, price, series, stock};
 use crate::database::{
     Customer, Document, DocumentKind, DocumentLine, Item, Stamp, Tables, Transaction,
 };
@@ -61,14 +61,14 @@ pub fn draft(tx: &Transaction<'_>, kind: DocumentKind, customer: &Customer) -> D
 }
 
 /// The next number of the document's series.
-pub fn next_number(tx: &mut Transaction<'_>, kind: DocumentKind) -> String {
-    let (prefix, first) = match kind {
-        DocumentKind::Order => ("S-ORD", 101_001),
-        DocumentKind::Shipment => ("S-SHPT", 102_001),
-        DocumentKind::Invoice => ("PS-INV", 103_001),
-        DocumentKind::CreditMemo => ("PS-CR", 104_001),
+pub fn next_number(tx: &mut Transaction<'_>, kind: DocumentKind) -> Result<String, Refusal> {
+    let series = match kind {
+        DocumentKind::Order => series::ORDERS,
+        DocumentKind::Shipment => series::SHIPMENTS,
+        DocumentKind::Invoice => series::INVOICES,
+        DocumentKind::CreditMemo => series::CREDIT_MEMOS,
     };
-    format!("{prefix}{}", tx.next_number(prefix, first))
+    series.next_document(tx)
 }
 
 /// A line for an item, with BC's price, tax and texts; the caller overwrites what it knows better.
@@ -90,6 +90,12 @@ pub fn item_line(
             item.number
         ))
     })?;
+    if item.product_group.is_empty() {
+        return Err(Refusal::business(format!(
+            "Gen. Prod. Posting Group must have a value in Item: No.={}. It cannot be zero or empty.",
+            item.number
+        )));
+    }
     let customer = customer(tables, document)?;
     let tax_percent =
         tax_percent(tables, &customer.tax_group, &item.tax_group).ok_or_else(|| {

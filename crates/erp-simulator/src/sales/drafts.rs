@@ -20,7 +20,7 @@ pub fn post(tx: &mut Transaction<'_>, draft: &Document) -> Result<Uuid, Refusal>
     }
     let back = draft.kind == DocumentKind::CreditMemo;
     let sign = if back { Decimal::ONE } else { -Decimal::ONE };
-    let number = documents::next_number(tx, draft.kind);
+    let number = documents::next_number(tx, draft.kind)?;
     for line in &draft.lines {
         let Some(shelf) = stock::shelf_of(tx.tables(), line) else {
             continue;

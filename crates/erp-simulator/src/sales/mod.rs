@@ -12,6 +12,7 @@ pub mod price;
 pub mod return_check;
 pub mod return_desk;
 pub mod returns;
+pub mod series;
 pub mod shop_order;
 pub mod status;
 pub mod stock;

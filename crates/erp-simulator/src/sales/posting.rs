@@ -44,7 +44,7 @@ pub fn ship(
         |line| line.quantity - line.shipped,
         "ship",
     )?;
-    let number = documents::next_number(tx, DocumentKind::Shipment);
+    let number = documents::next_number(tx, DocumentKind::Shipment)?;
     let mut shipment = posted(tx, order, DocumentKind::Shipment, &number);
     shipment.agent.clone_from(&parcel.agent);
     shipment.tracking.clone_from(&parcel.tracking);
@@ -109,7 +109,7 @@ pub fn invoice(
         |line| line.shipped - line.invoiced,
         "invoice",
     )?;
-    let number = documents::next_number(tx, DocumentKind::Invoice);
+    let number = documents::next_number(tx, DocumentKind::Invoice)?;
     let mut invoice = posted(tx, order, DocumentKind::Invoice, &number);
     let mut after = order.clone();
     for (place, quantity) in &picked {
@@ -158,7 +158,7 @@ pub fn credit(
         |line| line.quantity - already(line.sequence),
         "credit",
     )?;
-    let number = documents::next_number(tx, DocumentKind::CreditMemo);
+    let number = documents::next_number(tx, DocumentKind::CreditMemo)?;
     let mut memo = posted(tx, invoice, DocumentKind::CreditMemo, &number);
     reason.clone_into(&mut memo.reason);
     for (place, quantity) in &picked {

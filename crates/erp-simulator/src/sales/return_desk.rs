@@ -104,7 +104,7 @@ pub fn credit(
         let line = freight(tx, &memo, order);
         memo.lines.push(line);
     }
-    memo.number = documents::next_number(tx, DocumentKind::CreditMemo);
+    memo.number = documents::next_number(tx, DocumentKind::CreditMemo)?;
     let totals = amounts::totals(&memo);
     let memo = tx.put(memo);
     posting::owe(tx, memo.bill_to, -totals.gross());

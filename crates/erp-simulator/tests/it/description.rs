@@ -122,6 +122,7 @@ async fn every_answer_of_the_companion_is_as_its_description_says() {
         ("transferRequests", "TransferRequest"),
         ("countRequests", "CountRequest"),
         ("companionInfo", "CompanionInfo"),
+        ("setupChecks", "SetupCheck"),
         ("changeEntries", "ChangeEntry"),
         ("items", "Item"),
         ("itemVariants", "ItemVariant"),

@@ -123,7 +123,7 @@ async fn has_return_reasons(http: &Http, company: Uuid) -> Result<bool, ErpError
     }
 }
 
-async fn find_company(http: &Http, wanted: &str) -> Result<Uuid, ErpError> {
+pub(crate) async fn find_company(http: &Http, wanted: &str) -> Result<Uuid, ErpError> {
     let rows: Rows = http
         .get(http.url(&["api", "v2.0", "companies"]), Priority::Order)
         .await
@@ -160,7 +160,10 @@ async fn find_company(http: &Http, wanted: &str) -> Result<Uuid, ErpError> {
         .ok_or_else(|| ErpError::Denied(format!("there is no company {wanted:?}")))
 }
 
-async fn find_companion(http: &Http, company: Uuid) -> Result<Option<Companion>, ErpError> {
+pub(crate) async fn find_companion(
+    http: &Http,
+    company: Uuid,
+) -> Result<Option<Companion>, ErpError> {
     let info = match info(http, company).await {
         Ok(info) => info,
         Err(Failure::Problem(problem)) if problem.is_not_found() => return Ok(None),

@@ -8,6 +8,7 @@ mod collection;
 mod companion;
 mod cursor;
 mod discovery;
+mod examination;
 mod flights;
 mod governor;
 mod http;

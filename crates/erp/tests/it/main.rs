@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod changes;
+mod examination;
 mod history;
 mod hooks;
 mod ids;

@@ -14,6 +14,7 @@ mod plan;
 mod positions;
 mod recheck;
 mod resync;
+mod standing;
 mod worker;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub use parked::{
     From, KeptCount, ParkedRecord, ParkedState, Stalled, count_parked, drop_parked, list_parked,
     list_stalled, resolve, restart_stalled, retry_all_parked, retry_parked,
 };
+pub use standing::{Standing, standings};
 
 static MIGRATIONS: Migrations = millrace_event_store::migrations!("event-bus");
 

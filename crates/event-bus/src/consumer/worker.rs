@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use millrace_event_store::{LeaseEpoch, StoreError};
 use millrace_service_kit::Shutdown;
+use millrace_service_kit::trace::{Kind, Work};
 use tokio::time::Instant;
 use tracing::error;
 
@@ -328,6 +329,7 @@ impl Worker {
             .map(|(partition, own)| (partition, &own.past))
             .collect();
         let mut plan = plan(&marks, &past, records, reached);
+        let works = self.works(&plan.steps);
         let mut savepoints = self.savepoints > 0;
         self.savepoints = self.savepoints.saturating_sub(1);
         let mut appended = Appended::new();
@@ -355,6 +357,7 @@ impl Worker {
                 Err(stop) => return Ok(Some(stop)),
             }
         };
+        drop(works);
         self.meter.add(&counts);
         self.may_hold |= counts.keeps();
         if counts.healed > 0 {
@@ -389,6 +392,14 @@ impl Worker {
                 .await?;
         }
         Ok(None)
+    }
+
+    /// For whoever collects traces.
+    fn works(&self, steps: &[&Taken]) -> Vec<Work> {
+        let events = steps.iter().filter_map(|taken| taken.event.as_ref().ok());
+        let traces = events.filter_map(|recorded| recorded.event.cause.traceparent.as_deref());
+        let name = format!("take by {}", self.bench.consumer);
+        Work::on(&name, Kind::Consumer, traces)
     }
 
     pub(super) async fn append(

@@ -9,6 +9,7 @@ mod board;
 mod checkpoint;
 mod client;
 mod data_topics;
+mod examine;
 mod member;
 mod mirror;
 mod publisher;
@@ -37,6 +38,7 @@ use crate::subscription::{Positions, Subscription, known};
 use crate::topics::Topic;
 
 pub use board::RelayReading;
+pub use examine::{Ends, Published, TopicTrouble, Trouble};
 pub use settings::{KafkaSettings, TopicSettings};
 
 /// See the module. Cheap to clone.

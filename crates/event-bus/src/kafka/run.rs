@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use millrace_event_store::Recorded;
 use millrace_service_kit::Shutdown;
+use millrace_service_kit::trace::{self, Work};
 use tracing::warn;
 use uuid::Uuid;
 
@@ -80,6 +81,7 @@ impl Run {
         self.entered.extend(goes_to.iter().flatten());
         // The checkpoint alone is worth a transaction only now and then.
         if outgoing || last - self.checkpoint.position >= UNREPORTED {
+            let _works = self.works(&page, &goes_to);
             let (relay, stop) = (self.relay.clone(), self.stop.clone());
             self.work(move |publisher| {
                 let inner = &relay.0;
@@ -109,6 +111,17 @@ impl Run {
                 Ok(())
             }
         }
+    }
+
+    /// For whoever collects traces.
+    fn works(&self, page: &[Recorded], goes_to: &[Option<&'static str>]) -> Vec<Work> {
+        let sent = page
+            .iter()
+            .zip(goes_to)
+            .filter(|(_, topic)| topic.is_some());
+        let traces = sent.filter_map(|(recorded, _)| recorded.event.cause.traceparent.as_deref());
+        let name = format!("publish {}", self.relay.0.log.name());
+        Work::on(&name, trace::Kind::Producer, traces)
     }
 
     /// Ends the open transaction, if there is one.

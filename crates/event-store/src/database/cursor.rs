@@ -27,3 +27,12 @@ pub async fn load_cursor(database: &Database, name: &str) -> Result<Option<Strin
         .await?;
     Ok(cursor.map(|(cursor,)| cursor))
 }
+
+/// Everything that was saved, by name.
+///
+/// # Errors
+/// The database did not do its part.
+pub async fn cursors(database: &Database) -> Result<Vec<(String, String)>, StoreError> {
+    let all = sqlx::query_as("SELECT name, cursor FROM cursors ORDER BY name");
+    Ok(all.fetch_all(database.pool()).await?)
+}

@@ -9,6 +9,7 @@ mod memory;
 mod migrations;
 mod place;
 mod places;
+mod standing;
 mod tx;
 
 use std::collections::HashMap;
@@ -27,10 +28,11 @@ use crate::{postgres, sqlite};
 use place::Place;
 pub(crate) use place::{Hold, PostgresPlace, SqlitePlace};
 
-pub use cursor::{load_cursor, save_cursor};
+pub use cursor::{cursors, load_cursor, save_cursor};
 pub use fence::still_held;
 pub use migrations::{Migrations, Pending};
 pub use places::{places, places_of_rows};
+pub use standing::LeaseStanding;
 use tx::Durability;
 pub use tx::Tx;
 

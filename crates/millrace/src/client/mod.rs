@@ -5,7 +5,7 @@ pub mod doorbell;
 pub mod feed;
 pub mod order;
 pub mod parked;
-mod print;
+pub mod print;
 pub mod reservation;
 pub mod returns;
 pub mod stock;

@@ -17,7 +17,8 @@ use crate::{exit, stop};
 /// `millrace run …`
 pub async fn run(args: &RunArgs, files: &SettingsArgs) -> Result<()> {
     let settings = Settings::load(files.config.as_deref())?;
-    telemetry::init(&settings.telemetry)
+    let names = args.services.join("-");
+    let _telling = telemetry::init(&settings.telemetry, &format!("millrace-{names}"))
         .map_err(|error| exit::WrongSettings(format!("telemetry: {error}")))?;
     let shutdown = stop::on_signal();
     let system = System::build(&settings, selection(&args.services)).await?;

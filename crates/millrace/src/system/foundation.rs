@@ -13,7 +13,7 @@ use millrace_doorbell::SystemNames;
 use millrace_erp::Erp;
 use millrace_erp::business_central::BusinessCentral;
 use millrace_event_bus::{Bus, EmbeddedBus, KafkaBus};
-use millrace_event_store::{Database, DatabaseSettings, Migrations, Pending, Sealer};
+use millrace_event_store::{Database, Sealer};
 use millrace_operations::Overview;
 use millrace_service_kit::grpc::{Entrance, Limits};
 use millrace_service_kit::health::Health;
@@ -22,8 +22,8 @@ use millrace_service_kit::{Clock, Ids, SystemClock};
 use millrace_values::Channels;
 
 use super::access::Access;
+use super::places::{Place, open, owners, places};
 use super::{Databases, Selection, ServiceName};
-use crate::cli::{MigrateArgs, Topics};
 use crate::exit::WrongSettings;
 use crate::settings::{BusKind, Settings};
 
@@ -88,7 +88,7 @@ impl Foundation {
 
     /// Opens what is not open yet; may be repeated after a failure.
     pub async fn open(&mut self, settings: &Settings, selection: &Selection) -> Result<()> {
-        for (service, name) in names(selection, &self.channels) {
+        for Place { service, name, .. } in places(selection, &self.channels) {
             if self.databases.contains_key(&name) {
                 continue;
             }
@@ -263,115 +263,6 @@ impl Foundation {
             message_limit: self.limits.message_bytes(),
         })
     }
-}
-
-/// What stands in a service's schema besides the store's own tables.
-fn owners(service: ServiceName) -> Vec<&'static Migrations> {
-    let own = match service {
-        ServiceName::CatalogSync => &millrace_catalog_sync::MIGRATIONS,
-        ServiceName::CustomerSync => &millrace_customer_sync::MIGRATIONS,
-        ServiceName::OrderIntake => &millrace_order_intake::MIGRATIONS,
-        ServiceName::StockAvailability => &millrace_stock_availability::MIGRATIONS,
-        ServiceName::Reservation => &millrace_reservation::MIGRATIONS,
-        ServiceName::Returns => &millrace_returns::MIGRATIONS,
-        ServiceName::ShopDelivery => &millrace_shop_delivery::MIGRATIONS,
-    };
-    // The services' own come last: they may move rows into the tables of the others.
-    vec![
-        millrace_event_bus::migrations(),
-        millrace_operations::migrations(),
-        own,
-    ]
-}
-
-/// Every database of the chosen services: one each, but one per channel's feed.
-fn names(selection: &Selection, channels: &Channels) -> Vec<(ServiceName, String)> {
-    let mut names = Vec::new();
-    for service in selection.iter() {
-        match service {
-            ServiceName::ShopDelivery => {
-                names.extend(channels.iter().map(|channel| {
-                    (
-                        service,
-                        millrace_shop_delivery::database_name(&channel.code),
-                    )
-                }));
-            }
-            ServiceName::CatalogSync
-            | ServiceName::CustomerSync
-            | ServiceName::OrderIntake
-            | ServiceName::StockAvailability
-            | ServiceName::Reservation
-            | ServiceName::Returns => {
-                names.push((service, service.as_str().to_owned()));
-            }
-        }
-    }
-    names
-}
-
-/// Of everything in one process.
-pub fn database_names(settings: &Settings) -> Result<Vec<String>> {
-    let named = names(&Selection::all(), &settings.channels()?);
-    Ok(named.into_iter().map(|(_, name)| name).collect())
-}
-
-/// `millrace migrate`: tables of the services and, with Kafka, topics; a new epoch of their logs. Answers what was done, or would be.
-pub async fn migrate(
-    settings: &Settings,
-    selection: &Selection,
-    wanted: &MigrateArgs,
-) -> Result<Vec<String>> {
-    let (clock, ids): (Arc<dyn Clock>, _) = (Arc::new(SystemClock), Ids::random());
-    let mut done = Vec::new();
-    for (service, name) in names(selection, &settings.channels()?) {
-        let database = open(settings, &name, &clock, &ids).await?;
-        let owners = owners(service);
-        let steps: Vec<Pending> = if wanted.dry_run {
-            database.pending(&owners).await?
-        } else {
-            database.migrate(&owners).await?
-        };
-        done.extend(steps.iter().map(|step| format!("{name}: {step}")));
-        if wanted.new_epoch {
-            if !wanted.dry_run {
-                database.begin_epoch().await?;
-            }
-            done.push(format!("{name}: a new epoch of its log"));
-        }
-        database.close().await;
-    }
-    let makes_topics = settings.bus.kind == BusKind::Kafka && wanted.topics == Topics::On;
-    if makes_topics && !wanted.dry_run {
-        let bus = KafkaBus::new(settings.bus.kafka.clone(), "migrate")?;
-        done.extend(
-            bus.create_topics()
-                .await?
-                .into_iter()
-                .map(|topic| format!("kafka: topic {topic}")),
-        );
-        for channel in settings.channels()?.iter() {
-            let topics = bus.create_channel_topics(channel.code.as_str()).await?;
-            done.extend(
-                topics
-                    .into_iter()
-                    .map(|topic| format!("kafka: topic {topic}")),
-            );
-        }
-    }
-    Ok(done)
-}
-
-async fn open(
-    settings: &Settings,
-    name: &str,
-    clock: &Arc<dyn Clock>,
-    ids: &Ids,
-) -> Result<Database> {
-    let mut place = DatabaseSettings::new(settings.database_url()?, name);
-    place.connections = settings.database.connections;
-    let opened = Database::open(&place, clock.clone(), ids.clone()).await;
-    opened.with_context(|| format!("database of {name} cannot be opened"))
 }
 
 fn erp(

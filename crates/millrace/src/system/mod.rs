@@ -5,6 +5,7 @@ mod early;
 mod foundation;
 mod neighbours;
 mod opening;
+mod places;
 mod selection;
 
 use std::net::SocketAddr;
@@ -27,7 +28,7 @@ use crate::settings::{BusKind, Settings};
 use foundation::Foundation;
 use opening::Opening;
 
-pub use foundation::{database_names, migrate};
+pub use places::{Place, database_names, migrate, open, owners, places};
 pub use selection::{Selection, ServiceName};
 
 /// Everything of one process: its settings are checked and it listens, but it does not run yet.

@@ -17,7 +17,7 @@ use millrace_event_store::{
 use millrace_service_kit::health::{Component, chain};
 use millrace_service_kit::metrics::Gauge;
 use millrace_service_kit::retry::Backoff;
-use millrace_service_kit::trace::TraceContext;
+use millrace_service_kit::trace::{TraceContext, Work};
 use millrace_service_kit::{Clock, Ids, Shutdown};
 use thiserror::Error;
 use tokio::sync::Notify;
@@ -221,6 +221,7 @@ impl Archivist {
             );
         }
         let trace = TraceContext::begin(&self.ids);
+        let _work = Work::begin("ask the erp for documents", trace);
         let actor = Actor {
             traceparent: Some(trace.to_string()),
             lease: Some(lease.clone()),

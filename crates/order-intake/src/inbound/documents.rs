@@ -13,7 +13,7 @@ use millrace_erp_reader::{Sink, SinkError, caught_up};
 use millrace_event_store::{Database, EventLog, LeaseEpoch};
 use millrace_operations::unreadable;
 use millrace_service_kit::metrics::Counter;
-use millrace_service_kit::trace::TraceContext;
+use millrace_service_kit::trace::{self, TraceContext};
 use millrace_service_kit::{Clock, Ids};
 use millrace_values::{ErpCode, SystemId};
 use tokio::sync::Notify;
@@ -77,6 +77,10 @@ impl Sink for Documents {
             }
         }
         let trace = TraceContext::begin(&self.ids);
+        let _work = match page.observations.is_empty() {
+            true => trace::Work::untold(),
+            false => trace::Work::begin("read documents of the erp", trace),
+        };
         let actor = Actor {
             traceparent: Some(trace.to_string()),
             lease: Some(lease.clone()),

@@ -11,6 +11,7 @@ use millrace_erp_poster::Look;
 use millrace_event_store::{SealError, Sealer, StoreError};
 use millrace_service_kit::health::Component;
 use millrace_service_kit::metrics::Counter;
+use millrace_service_kit::trace::{Kind, Work};
 use millrace_values::{Channel, Channels, CustomerNumber};
 use thiserror::Error;
 use tracing::{error, info, warn};
@@ -172,6 +173,7 @@ impl Attempt {
     }
 
     async fn post(&self, loaded: Loaded, channel: &Channel) -> Result<Look, LookError> {
+        let _work = Work::follow("post order", loaded.traceparent()).of(Kind::Client);
         match self.erp.capabilities().await {
             Ok(capabilities) if capabilities.order_buffer => {}
             Ok(_) => {

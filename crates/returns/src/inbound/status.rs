@@ -15,7 +15,7 @@ use millrace_event_store::{Database, EventLog, LeaseEpoch, StoreError};
 use millrace_operations::unreadable;
 use millrace_service_kit::Ids;
 use millrace_service_kit::metrics::Counter;
-use millrace_service_kit::trace::TraceContext;
+use millrace_service_kit::trace::{self, TraceContext};
 use millrace_values::{ErpCode, SystemId};
 use tokio::sync::Notify;
 use tracing::{Instrument, debug, error, warn};
@@ -83,6 +83,10 @@ impl Sink for Status {
             }
         }
         let trace = TraceContext::begin(&self.ids);
+        let _work = match page.observations.is_empty() {
+            true => trace::Work::untold(),
+            false => trace::Work::begin("read returns of the erp", trace),
+        };
         let actor = Actor {
             traceparent: Some(trace.to_string()),
             lease: Some(lease.clone()),

@@ -20,7 +20,7 @@ use super::quota::Quotas;
 use super::refusals::{Refusals, STATUS};
 use crate::Ids;
 use crate::auth::{Caller, Tokens};
-use crate::trace::{HEADER, TraceContext};
+use crate::trace::{HEADER, TraceContext, Work};
 
 /// What a server's door knows.
 #[derive(Debug)]
@@ -99,6 +99,7 @@ struct Visit {
     span: Span,
     traceparent: Option<HeaderValue>,
     quick: bool,
+    work: Work,
 }
 
 impl Visit {
@@ -125,6 +126,7 @@ impl Visit {
             caller,
             span: Span::none(),
             traceparent: None,
+            work: Work::untold(),
         };
         if visit.quick {
             visit.traceparent = request.headers().get(HEADER).cloned();
@@ -132,6 +134,8 @@ impl Visit {
             let trace = TraceContext::of(request.headers(), &visit.door.ids);
             request.extensions_mut().insert(trace);
             visit.span = visit.span_in(trace);
+            let given = request.headers().get(HEADER).and_then(TraceContext::given);
+            visit.work = Work::serve(visit.method(), trace, given).with("caller", &visit.caller());
         }
         (visit, admitted)
     }
@@ -186,7 +190,9 @@ impl Visit {
                 .say(headers, self.method(), self.caller.as_deref())
         };
         if !self.quick {
-            return say();
+            let code = say();
+            self.work.failed(&code);
+            return code;
         }
         let trace = TraceContext::of_value(self.traceparent.as_ref(), &self.door.ids);
         self.span_in(trace).in_scope(say)

@@ -19,7 +19,7 @@ use millrace_operations::unreadable;
 use millrace_service_kit::health::{Component, chain};
 use millrace_service_kit::metrics::Counter;
 use millrace_service_kit::retry::Backoff;
-use millrace_service_kit::trace::TraceContext;
+use millrace_service_kit::trace::{TraceContext, Work};
 use millrace_service_kit::{Clock, Ids, Shutdown};
 use millrace_values::{SystemId, VariantCode};
 use serde::{Deserialize, Serialize};
@@ -313,7 +313,12 @@ impl FigureReader {
         let mut tx = self.database.begin().await?;
         fence(&mut tx, lease).await?;
         figures::still_there(&mut tx, erp, &unreadable_items, generation).await?;
-        let cause = self.cause();
+        let trace = TraceContext::begin(&self.ids);
+        let _work = match seen.is_empty() {
+            true => Work::untold(),
+            false => Work::begin("read stock of the erp", trace),
+        };
+        let cause = self.cause(trace);
         self.keep(&mut tx, seen, &cause).await?;
         if page.snapshot_complete && !nameless {
             self.forget_unseen(&mut tx, generation, &cause).await?;
@@ -325,11 +330,11 @@ impl FigureReader {
         Ok(())
     }
 
-    fn cause(&self) -> Cause {
+    fn cause(&self, trace: TraceContext) -> Cause {
         Cause {
             correlation_id: self.ids.uuid_at(self.clock.now()),
             causation_id: None,
-            traceparent: Some(TraceContext::begin(&self.ids).to_string()),
+            traceparent: Some(trace.to_string()),
             actor: marks::ACTOR.to_owned(),
         }
     }
@@ -435,7 +440,8 @@ impl FigureReader {
         }
         let mut tx = self.database.begin_derived().await?;
         fence(&mut tx, lease).await?;
-        marks::put(&mut tx, self.erp.code(), due, &self.cause()).await?;
+        let cause = self.cause(TraceContext::begin(&self.ids));
+        marks::put(&mut tx, self.erp.code(), due, &cause).await?;
         tx.commit().await?;
         self.wake.up();
         Ok(())

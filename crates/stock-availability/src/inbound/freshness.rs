@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use millrace_event_bus::Bus;
 use millrace_event_store::{Database, StoreError};
+use millrace_service_kit::Shutdown;
 use millrace_service_kit::health::chain;
-use millrace_service_kit::{Clock, Shutdown};
-use millrace_values::ErpCode;
 use tracing::{info, warn};
 
 use crate::counts::Counts;
@@ -16,14 +15,12 @@ use crate::index::Shown;
 use crate::read_model::freshness;
 
 pub(crate) struct FreshnessFollower {
-    pub erp: ErpCode,
     pub database: Database,
     pub bus: Arc<dyn Bus>,
     pub shown: Arc<Shown>,
     pub freshness: Arc<Freshness>,
     pub every: Duration,
     pub counts: Counts,
-    pub clock: Arc<dyn Clock>,
 }
 
 impl FreshnessFollower {
@@ -64,10 +61,5 @@ impl FreshnessFollower {
         self.counts
             .known
             .set(i64::try_from(self.shown.index().len()).unwrap_or(i64::MAX));
-        if let Some(read_at) = self.freshness.read_at(&self.erp) {
-            self.counts
-                .age
-                .set(self.clock.now().duration_since(read_at).as_secs());
-        }
     }
 }

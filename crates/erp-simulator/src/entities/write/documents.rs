@@ -52,7 +52,7 @@ pub(super) fn create(
     let mut document = draft(tx, kind, &customer);
     document.draft = kind != DocumentKind::Order;
     document.number = if kind == DocumentKind::Order {
-        next_number(tx, kind)
+        next_number(tx, kind)?
     } else {
         // Posting gives the final number.
         format!("D{}", tx.next_number("drafts", 1001))

@@ -14,7 +14,7 @@ const KEPT: &[&str] = &["taxLiable", "taxAreaId"];
 
 pub(super) fn create(tx: &mut Transaction<'_>, wanted: &Wanted) -> Result<Uuid, Refusal> {
     let number = match wanted.text("number").unwrap_or_default() {
-        "" => next_customer_number(tx),
+        "" => next_customer_number(tx)?,
         number => number.to_uppercase(),
     };
     if tx.tables().customers.by_key(&number).is_some() {

@@ -7,7 +7,7 @@ use millrace_contract::doorbells::v1::{DoorbellSwitchedOff, OffReason};
 use millrace_doorbell::Answer;
 use millrace_event_store::{Append, AppendError, Expected, Recorded, StoreError};
 use millrace_service_kit::Shutdown;
-use millrace_service_kit::trace::span_of;
+use millrace_service_kit::trace::{Kind, Work, span_of};
 use tracing::{Instrument, error, info, warn};
 
 use super::Round;
@@ -39,12 +39,21 @@ impl Round<'_> {
         let ringer = self.ringer;
         let (log, doorbell) = (&ringer.feed.log, &*ringer.doorbell);
         let message = message(&**log, &ringer.channel, doorbell, ring, told);
-        let span = span_of(told.event.cause.traceparent.as_deref());
+        let traceparent = told.event.cause.traceparent.as_deref();
+        let span = span_of(traceparent);
+        let work = Work::follow("ring doorbell", traceparent)
+            .of(Kind::Client)
+            .with("channel", &ringer.channel)
+            .with("doorbell", &doorbell.name);
         let ringing = doorbell.endpoint.ring(&message, ringer.clock.now());
         let answer = tokio::select! {
             answer = ringing.instrument(span.clone()) => answer,
             () = asked_long_ago(stop) => return Ok(Rung::Unknown),
         };
+        if answer != Answer::Taken {
+            work.failed(&"not taken");
+        }
+        drop(work);
         self.answered(answer).instrument(span).await
     }
 
