@@ -152,7 +152,18 @@ fn relays(readings: &[RelayReading]) -> Vec<Figure> {
         }
         figure
     };
+    // Of who stands by, nobody knows how far the other has come.
+    let mut backlog = Figure::new(
+        "relay_backlog",
+        "Events of the log that are not published yet",
+        Kind::Gauge,
+    );
+    for reading in readings.iter().filter(|reading| reading.active) {
+        let events = reading.head.saturating_sub(reading.position);
+        backlog.add([("relay", &reading.relay)], events);
+    }
     vec![
+        backlog,
         figure(
             "relay_active",
             "1 where this process publishes the log",

@@ -26,6 +26,7 @@ use crate::inbound::doorbells::{Desk, DoorbellApi};
 use crate::inbound::grpc::{ChangeFeedApi, Feed};
 use crate::inbound::kinds::Catalogue;
 use crate::inbound::review::review;
+use crate::inbound::standings::Standings;
 
 /// This service's tables, in every feed's database.
 pub static MIGRATIONS: Migrations = migrations!("shop-delivery");
@@ -71,6 +72,7 @@ pub struct Service {
     feeds: Vec<(View, Feed, Component)>,
     doorbells: Doorbells,
     figures: Figures,
+    standings: Standings,
     /// Cancelled when `run` is asked to stop; streams and waits look at it.
     stopping: Shutdown,
 }
@@ -82,6 +84,8 @@ impl Service {
         let doorbells = Doorbells::new(&config, &ports.channels, &ports.names)?;
         let figures = Figures::default();
         ports.metrics.show(figures.clone());
+        let standings = Standings::default();
+        ports.metrics.show(standings.clone());
         let mut feeds = Vec::new();
         for channel in ports.channels.iter() {
             let code = &channel.code;
@@ -103,6 +107,7 @@ impl Service {
             feeds,
             doorbells,
             figures,
+            standings,
             stopping: Shutdown::new(),
         })
     }
@@ -182,6 +187,10 @@ impl Service {
                 );
             }
         }
+        let feeds = self.feeds.iter();
+        let feeds = feeds.map(|(view, feed, _)| (view.channel().clone(), feed.clone()));
+        let looking = self.standings.follow(feeds.collect(), shutdown.clone());
+        tasks.spawn("looking how far consumers are", looking);
         let (asked, stopping) = (shutdown.clone(), self.stopping.clone());
         tasks.spawn("ending streams", async move {
             asked.cancelled().await;

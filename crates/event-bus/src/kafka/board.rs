@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use tokio::sync::watch;
+
 /// How far one relay has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayReading {
@@ -12,6 +14,8 @@ pub struct RelayReading {
     pub active: bool,
     /// The last position published or passed over.
     pub position: u64,
+    /// Where its log ends, as far as this process has heard.
+    pub head: u64,
     pub published: u64,
     pub transactions: u64,
     /// Producers thrown away after a failure.
@@ -22,7 +26,31 @@ pub struct RelayReading {
 
 /// The readings of all relays of a process.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Board(Arc<Mutex<BTreeMap<String, RelayReading>>>);
+pub(super) struct Board(Arc<Mutex<BTreeMap<String, Entry>>>);
+
+#[derive(Debug, Clone)]
+struct Entry {
+    reading: RelayReading,
+    moved: Option<watch::Receiver<u64>>,
+}
+
+impl Entry {
+    fn new(relay: &str) -> Self {
+        Self {
+            reading: RelayReading {
+                relay: relay.to_owned(),
+                active: false,
+                position: 0,
+                head: 0,
+                published: 0,
+                transactions: 0,
+                failures: 0,
+                omitted: Vec::new(),
+            },
+            moved: None,
+        }
+    }
+}
 
 impl Board {
     pub(super) fn read(&self) -> Vec<RelayReading> {
@@ -30,21 +58,23 @@ impl Board {
             .lock()
             .expect("no holder of this lock panics")
             .values()
-            .cloned()
+            .map(|entry| RelayReading {
+                head: entry.moved.as_ref().map_or(0, |moved| *moved.borrow()),
+                ..entry.reading.clone()
+            })
             .collect()
+    }
+
+    /// Where the log of `relay` ends is read from `moved` from now on.
+    pub(super) fn follow(&self, relay: &str, moved: watch::Receiver<u64>) {
+        let mut board = self.0.lock().expect("no holder of this lock panics");
+        let entry = board.entry(relay.to_owned());
+        entry.or_insert_with(|| Entry::new(relay)).moved = Some(moved);
     }
 
     pub(super) fn note(&self, relay: &str, change: impl FnOnce(&mut RelayReading)) {
         let mut board = self.0.lock().expect("no holder of this lock panics");
-        let new = || RelayReading {
-            relay: relay.to_owned(),
-            active: false,
-            position: 0,
-            published: 0,
-            transactions: 0,
-            failures: 0,
-            omitted: Vec::new(),
-        };
-        change(board.entry(relay.to_owned()).or_insert_with(new));
+        let entry = board.entry(relay.to_owned());
+        change(&mut entry.or_insert_with(|| Entry::new(relay)).reading);
     }
 }

@@ -105,6 +105,7 @@ impl Relay {
     /// While the lease is ours: one publisher after the other.
     async fn hold(&self, held: &Held, stop: &Shutdown) {
         let inner = &self.0;
+        inner.board.follow(&inner.name, inner.log.moved());
         self.note(|reading| reading.active = true);
         debug!(relay = inner.name, epoch = held.lease.epoch, "relay begins");
         let mut failures = 0_u32;

@@ -5,7 +5,9 @@ use clap::Args;
 use millrace_contract::changes::v1::change_feed_service_client::ChangeFeedServiceClient;
 use millrace_contract::changes::v1::start::At;
 use millrace_contract::changes::v1::subscribe_response::Message;
-use millrace_contract::changes::v1::{AcknowledgeRequest, Change, Start, SubscribeRequest};
+use millrace_contract::changes::v1::{
+    AcknowledgeRequest, Change, FeedConsumer, ListConsumersRequest, Start, SubscribeRequest,
+};
 use serde_json::{Value, json};
 
 use super::{connect, print};
@@ -31,10 +33,16 @@ pub struct FeedCommand {
     /// End when everything that is there now was printed.
     #[arg(long)]
     once: bool,
+    /// Only list the channel's named consumers and how far behind each is.
+    #[arg(long, conflicts_with_all = ["kinds", "after", "acknowledge", "once"])]
+    consumers: bool,
 }
 
 pub async fn run(command: FeedCommand, server: &ServerArgs) -> Result<()> {
     let mut client = ChangeFeedServiceClient::new(connect(server).await?);
+    if command.consumers {
+        return list(&mut client, command.channel, server.output).await;
+    }
     let at = match (&command.after, command.acknowledge) {
         (Some(token), _) => At::AfterToken(token.clone()),
         (None, true) => At::Acknowledged(true),
@@ -77,6 +85,30 @@ pub async fn run(command: FeedCommand, server: &ServerArgs) -> Result<()> {
         .await?;
     }
     Ok(())
+}
+
+async fn list(
+    client: &mut ChangeFeedServiceClient<super::Authorized>,
+    channel: String,
+    output: Output,
+) -> Result<()> {
+    let request = ListConsumersRequest { channel };
+    let answer = client.list_consumers(request).await?.into_inner();
+    if output == Output::Json {
+        return print::json("millrace.changes.v1.ListConsumersResponse", &answer);
+    }
+    for consumer in &answer.consumers {
+        print::line(&standing(consumer))?;
+    }
+    Ok(())
+}
+
+pub(super) fn standing(consumer: &FeedConsumer) -> String {
+    let how_far = match consumer.resync_needed {
+        true => "has to begin again: the feed was rebuilt".to_owned(),
+        false => format!("{} changes behind", consumer.behind),
+    };
+    format!("{:<24} {how_far}", consumer.name)
 }
 
 async fn acknowledge(

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 use tracing::error;
 
+use crate::inbound::doorbells::wire;
 use crate::inbound::kinds::{Catalogue, Chosen};
 use crate::inbound::reader::Reader;
 use crate::inbound::subscribe::Subscription;
@@ -39,6 +40,13 @@ const COUNTED: u64 = 1_000;
 pub(crate) struct Feed {
     pub database: Database,
     pub log: Arc<dyn EventLog>,
+}
+
+/// One named consumer.
+pub(crate) struct Standing {
+    pub known: read_model::Acknowledged,
+    /// `None`: it has to begin again.
+    pub behind: Option<u64>,
 }
 
 #[derive(Clone)]
@@ -137,6 +145,26 @@ impl ChangeFeedService for ChangeFeedApi {
             behind: feed.behind(place).await.map_err(away)?,
         }))
     }
+
+    async fn list_consumers(
+        &self,
+        request: Request<contract::ListConsumersRequest>,
+    ) -> Result<Response<contract::ListConsumersResponse>, Status> {
+        let feed = self.feed(&request, &request.get_ref().channel)?;
+        let standings = feed.standings().await.map_err(away)?;
+        let consumers = standings
+            .into_iter()
+            .map(|standing| contract::FeedConsumer {
+                name: standing.known.name,
+                token: standing.known.token,
+                acknowledged_at: Some(wire(standing.known.at)),
+                behind: standing.behind.unwrap_or_default(),
+                resync_needed: standing.behind.is_none(),
+            });
+        Ok(Response::new(contract::ListConsumersResponse {
+            consumers: consumers.collect(),
+        }))
+    }
 }
 
 impl ChangeFeedApi {
@@ -191,18 +219,35 @@ impl Feed {
         if token.log != self.log.name() || token.shard != 0 {
             return Err(bad_request(field, "this token belongs to another feed"));
         }
-        let read = match token.place {
-            Place::Live { position } => position,
-            Place::Snapshot { up_to, .. } => up_to,
-        };
-        let lost = token.epoch != self.log.epoch() || read > self.log.head().await.map_err(away)?;
-        if lost {
+        let head = self.log.head().await.map_err(away)?;
+        if token.epoch != self.log.epoch() || token.place.read_up_to() > head {
             return Err(precondition(
                 "RESYNC_NEEDED",
                 "the feed was rebuilt since this token was given; begin with the snapshot",
             ));
         }
         Ok(token.place)
+    }
+
+    /// How far its named consumers have come.
+    pub(crate) async fn standings(&self) -> Result<Vec<Standing>, StoreError> {
+        let head = self.log.head().await?;
+        let mut standings = Vec::new();
+        for known in read_model::consumers(&self.database).await? {
+            let behind = match self.place_in(&known.token, head) {
+                Some(place) => Some(self.behind(place).await?),
+                None => None,
+            };
+            standings.push(Standing { known, behind });
+        }
+        Ok(standings)
+    }
+
+    /// `None`: the token is of another incarnation of this feed.
+    fn place_in(&self, token: &str, head: u64) -> Option<Place> {
+        let token = Token::read(token).ok()?;
+        let ours = token.log == self.log.name() && token.epoch == self.log.epoch();
+        (ours && token.place.read_up_to() <= head).then_some(token.place)
     }
 
     /// Changes a reader at `place` has not seen yet.

@@ -7,6 +7,7 @@ pub(crate) mod grpc;
 pub(crate) mod kinds;
 mod reader;
 pub(crate) mod review;
+pub(crate) mod standings;
 mod subscribe;
 pub(crate) mod tell;
 pub(crate) mod token;

@@ -19,6 +19,16 @@ pub(crate) enum Place {
     Snapshot { up_to: u64, after: u64 },
 }
 
+impl Place {
+    /// What the feed held at least when this place was told.
+    pub(crate) fn read_up_to(self) -> u64 {
+        match self {
+            Self::Live { position } => position,
+            Self::Snapshot { up_to, .. } => up_to,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Token {
     pub log: String,

@@ -30,3 +30,23 @@ pub(crate) async fn acknowledge(
         .await?;
     tx.commit().await
 }
+
+/// A reader that has acknowledged something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Acknowledged {
+    pub name: String,
+    pub token: String,
+    pub at: Timestamp,
+}
+
+/// All of them, by name.
+pub(crate) async fn consumers(database: &Database) -> Result<Vec<Acknowledged>, StoreError> {
+    let sql = "SELECT name, token, acknowledged_at FROM consumers ORDER BY name";
+    let rows: Vec<(String, String, i64)> = sqlx::query_as(sql).fetch_all(database.pool()).await?;
+    let known = rows.into_iter().map(|(name, token, at)| Acknowledged {
+        name,
+        token,
+        at: Timestamp::from_microsecond(at).unwrap_or_default(),
+    });
+    Ok(known.collect())
+}

@@ -8,6 +8,6 @@ mod memory;
 pub(crate) use bells::{
     Bell, Off, Replay, Window, forget_replay, load_bell, load_replays, save_bell, save_replay,
 };
-pub(crate) use consumers::{acknowledge, acknowledged};
+pub(crate) use consumers::{Acknowledged, acknowledge, acknowledged, consumers};
 pub(crate) use known::{Known, items_after};
 pub(crate) use memory::Memory;

@@ -2,13 +2,15 @@
 
 use millrace_contract::changes::v1::start::At;
 use millrace_contract::changes::v1::{
-    AcknowledgeRequest, Change, PullRequest, PullResponse, Start, SubscribeRequest,
+    AcknowledgeRequest, Change, ListConsumersRequest, PullRequest, PullResponse, Start,
+    SubscribeRequest,
 };
 use millrace_event_store::NewEvent;
+use millrace_test_rig::until;
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use crate::harness::{BLIND, SHOP, Shown, TOYS, World, apply, furniture, shown};
+use crate::harness::{BLIND, PATIENCE, SHOP, Shown, TOYS, World, apply, furniture, shown};
 use crate::source::*;
 
 /// Row 112.
@@ -120,6 +122,56 @@ async fn a_reader_goes_on_behind_what_it_acknowledged_and_may_go_back() {
     );
     assert_eq!(acknowledge(&world, &all.changes[0].token).await.unwrap(), 3);
     assert_eq!(pull(&world, None, 10, 0).await.changes.len(), 3);
+    world.end().await;
+}
+
+/// Row 112.
+#[tokio::test]
+async fn each_named_consumer_goes_its_own_way_and_its_lag_is_shown() {
+    let world = World::embedded().await;
+    let items: Vec<NewEvent> = (1..=4).map(|number| item(number, "Chair")).collect();
+    world.sources.say(items.clone()).await;
+    world.until_shown(&shown(items)).await;
+    let all = pull(&world, None, 10, 0).await;
+    for (consumer, token) in [("search", &all.changes[0].token), ("shop", &all.next_token)] {
+        let acknowledge = AcknowledgeRequest {
+            channel: "furniture".into(),
+            consumer: consumer.into(),
+            token: token.clone(),
+        };
+        world
+            .client(Some(SHOP))
+            .await
+            .acknowledge(acknowledge)
+            .await
+            .unwrap();
+    }
+    let request = ListConsumersRequest {
+        channel: "furniture".into(),
+    };
+    let listed = world
+        .client(Some(SHOP))
+        .await
+        .list_consumers(request.clone())
+        .await;
+    let listed = listed.unwrap().into_inner().consumers;
+    let behind: Vec<_> = listed
+        .iter()
+        .map(|one| (one.name.as_str(), one.behind))
+        .collect();
+    assert_eq!(behind, [("search", 3), ("shop", 0)]);
+    assert!(
+        listed
+            .iter()
+            .all(|one| !one.resync_needed && one.acknowledged_at.is_some())
+    );
+    until(PATIENCE, "the lag is at /metrics", async || {
+        let lag = r#"millrace_feed_consumer_behind{channel="furniture",consumer="search"} 3"#;
+        world.metrics.text().contains(lag).then_some(())
+    })
+    .await;
+    let stranger = world.client(Some(TOYS)).await.list_consumers(request).await;
+    assert_eq!(stranger.unwrap_err().code(), Code::PermissionDenied);
     world.end().await;
 }
 
