@@ -18,7 +18,7 @@ use tonic_health::pb::health_client::HealthClient;
 use super::*;
 use crate::Shutdown;
 use crate::auth::Tokens;
-use crate::grpc::{self, Entrance, Limits, Listener, inside};
+use crate::grpc::{self, Calls, Entrance, Limits, Listener, inside};
 use crate::health::{Health, chain};
 use crate::metrics::Metrics;
 
@@ -414,7 +414,8 @@ async fn services_of_one_process_call_each_other_without_a_port() {
     let (inside, visitors) = inside::way();
     let server = Server::inside(inside);
     let shutdown = Shutdown::new();
-    let serving = grpc::serve_inside(visitors, Routes::default(), entrance(), shutdown.clone());
+    let calls = Calls::new(Routes::default(), &entrance());
+    let serving = grpc::serve_inside(visitors, calls, entrance(), shutdown.clone());
     let serving = tokio::spawn(serving);
     ask(server.connect_lazy()).await.unwrap();
     shutdown.cancel();
