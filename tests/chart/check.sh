@@ -12,6 +12,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 versions=(1.34.0 1.35.0 1.36.0)
+protocol=defaults.env.MILLRACE_BUS__KAFKA__LIBRDKAFKA__SECURITY_PROTOCOL
 # Each over the least that can be said: one thing at a time.
 alone=(
     cnpg.enabled=true
@@ -21,12 +22,12 @@ alone=(
     monitoring.prometheusRule.enabled=true
     monitoring.dashboards.enabled=true
     strimzi.cluster=events,strimzi.topics.enabled=true
-    strimzi.cluster=events,strimzi.topics.enabled=true,strimzi.users.enabled=true
+    "strimzi.cluster=events,strimzi.topics.enabled=true,strimzi.users.enabled=true,$protocol=sasl_plaintext"
     defaults.autoscaling.kind=hpa
     services.order-intake.autoscaling.kind=keda
     networkPolicy.enabled=false
-    kafka.existingSecret=millrace-kafka
-    kafka.caSecret=kafka-ca,services.order-intake.autoscaling.kind=keda
+    "kafka.existingSecret=millrace-kafka,$protocol=sasl_ssl"
+    "kafka.caSecret=kafka-ca,$protocol=ssl,services.order-intake.autoscaling.kind=keda"
     database.caSecret=database-ca
     grpc.tlsSecret=millrace-grpc
     defaults.disruptionBudget.enabled=false

@@ -141,6 +141,10 @@ impl Settings {
             )
             .into());
         }
+        if settings.bus.kind == BusKind::Kafka {
+            let said = settings.bus.kafka.says_what_it_does();
+            said.map_err(|wrong| WrongSettings(format!("bus.kafka.librdkafka: {wrong}")))?;
+        }
         Ok(settings)
     }
 
@@ -195,10 +199,14 @@ impl Settings {
 
     /// Where the databases are: the url, or SQLite files in the data directory.
     pub fn database_url(&self) -> Result<String> {
+        let ca = &self.database.ca;
         match self.database.url.expose() {
+            url if !ca.as_os_str().is_empty() => Ok(checked(url, ca)?),
             "" => Ok(format!("sqlite:{}", self.data_dir.display())),
-            url if self.database.ca.as_os_str().is_empty() => Ok(url.to_owned()),
-            url => Ok(checked(url, &self.database.ca)?),
+            url => {
+                says_what_it_does(url)?;
+                Ok(url.to_owned())
+            }
         }
     }
 }
@@ -223,9 +231,63 @@ fn checked(url: &str, ca: &Path) -> Result<String, WrongSettings> {
     Ok(url.into())
 }
 
+/// Some of what PostgreSQL's own clients understand would be done by halves here, and nobody told.
+fn says_what_it_does(url: &str) -> Result<(), WrongSettings> {
+    // Whoever connects says what is wrong with it otherwise.
+    let Some(url) = Url::parse(url)
+        .ok()
+        .filter(|url| url.scheme().starts_with("postgres"))
+    else {
+        return Ok(());
+    };
+    let said = |names: &[&str]| {
+        let said = url
+            .query_pairs()
+            .filter(|(name, _)| names.contains(&name.as_ref()));
+        said.last().map(|(_, value)| value.to_ascii_lowercase())
+    };
+    let mode = said(&["sslmode", "ssl-mode"]).unwrap_or_default();
+    let wrong = match &*mode {
+        "allow" => "sslmode=allow would speak in the clear: use prefer, require or verify-full",
+        "verify-ca" => {
+            "sslmode=verify-ca would take any name that a public authority signed for: use verify-full"
+        }
+        "verify-full" => return Ok(()),
+        _ if said(&["sslrootcert", "ssl-root-cert", "ssl-ca"]).is_some() => {
+            "sslrootcert is not looked at without sslmode=verify-full"
+        }
+        _ => return Ok(()),
+    };
+    Err(WrongSettings(format!("database.url: {wrong}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_check_of_the_database_that_would_be_none_is_refused() {
+        for (options, says) in [
+            ("sslmode=verify-ca&sslrootcert=/ca.crt", "verify-ca"),
+            ("sslmode=Allow", "in the clear"),
+            ("sslrootcert=/ca.crt", "not looked at"),
+            ("sslmode=require&ssl-root-cert=/ca.crt", "not looked at"),
+            ("sslmode=verify-full&sslmode=verify-ca", "verify-ca"),
+        ] {
+            let refused = says_what_it_does(&format!("postgres://canary@db/m?{options}"));
+            let refused = refused.unwrap_err().to_string();
+            assert!(refused.contains(says), "{refused}");
+            assert!(!refused.contains("canary") && !refused.contains('\n'));
+        }
+        for url in [
+            "postgres://db/m",
+            "postgres://db/m?sslmode=disable",
+            "postgresql://db/m?sslmode=verify-full&sslrootcert=/ca.crt",
+            "sqlite:/var/lib/millrace?mode=rwc",
+        ] {
+            assert!(says_what_it_does(url).is_ok(), "{url}");
+        }
+    }
 
     #[test]
     fn an_authority_has_the_databases_certificate_and_name_checked() {
@@ -243,6 +305,7 @@ mod tests {
             ("postgres://canary@db/m?sslmode=disable", "TLS already"),
             ("postgres://canary@db/m?ssl-root-cert=x", "TLS already"),
             ("sqlite:canary", "names no PostgreSQL"),
+            ("", "names no PostgreSQL"),
             ("canary", "names no PostgreSQL"),
         ] {
             let refused = checked(url, ca).unwrap_err().to_string();

@@ -11,10 +11,12 @@ use http::header::AUTHORIZATION;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+use tokio::time::Instant;
 use tonic::Status;
 
 use crate::{Secret, rejection};
 
+pub(crate) use issuers::expired;
 pub use issuers::{IssuerError, IssuerSettings, Issuers, SigningAlgorithm};
 
 /// One token in the settings: either the token itself, or its SHA-256 so that the settings hold no secret.
@@ -77,6 +79,7 @@ impl Tokens {
                 name: token.name.clone(),
                 channel: token.channel,
                 scopes: token.scopes,
+                ends: None,
             };
             if tokens.insert(hash, Arc::new(caller)).is_some() {
                 return Err(TokenError::Twice(token.name));
@@ -141,6 +144,8 @@ pub struct Caller {
     name: String,
     channel: Option<String>,
     scopes: BTreeSet<String>,
+    /// When its token does; one of the settings does not.
+    ends: Option<Instant>,
 }
 
 impl Caller {
@@ -150,6 +155,15 @@ impl Caller {
         let caller = request.extensions().get::<Arc<Self>>();
         caller.cloned().ok_or_else(|| {
             rejection::unauthenticated("NOT_AUTHENTICATED", "call was not authenticated")
+        })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn until(ends: Instant) -> Arc<Self> {
+        let caller = Self::clone(&Self::new("company:shop-1", Some("furniture"), &["*"]));
+        Arc::new(Self {
+            ends: Some(ends),
+            ..caller
         })
     }
 
@@ -163,6 +177,10 @@ impl Caller {
     #[must_use]
     pub fn channel(&self) -> Option<&str> {
         self.channel.as_deref()
+    }
+
+    pub(crate) fn ends(&self) -> Option<Instant> {
+        self.ends
     }
 
     #[must_use]
@@ -222,6 +240,7 @@ impl Caller {
             name: name.into(),
             channel: channel.map(Into::into),
             scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+            ends: None,
         })
     }
 }

@@ -23,12 +23,14 @@ use crate::metrics::Metrics;
 use crate::tls::TlsServer;
 use crate::{Ids, Shutdown};
 
+pub(crate) mod arrivals;
 mod calls;
 mod counters;
 mod door;
 pub mod inside;
 mod quota;
 mod refusals;
+mod stream;
 
 use inside::Visitors;
 
@@ -153,14 +155,21 @@ pub async fn serve_calls(
     shutdown: Shutdown,
 ) -> Result<(), ServeError> {
     let Listener { tcp, tls } = listener.into();
+    let turned_away = calls.turned_away.clone();
     let connections = TcpListenerStream::new(tcp).filter_map(|connection| {
         let connection: TcpStream = connection.ok()?;
         connection.set_nodelay(true).ok()?;
         Some(Ok::<_, io::Error>(connection))
     });
     match tls {
-        Some(tls) => serve_on(tls.agreed(connections), calls, entrance, shutdown).await,
-        None => serve_on(connections, calls, entrance, shutdown).await,
+        Some(tls) => {
+            let speaking = arrivals::speaking(tls.agreed(connections), turned_away);
+            serve_on(speaking, calls, entrance, shutdown).await
+        }
+        None => {
+            let speaking = arrivals::speaking(connections, turned_away);
+            serve_on(speaking, calls, entrance, shutdown).await
+        }
     }
 }
 
@@ -193,7 +202,7 @@ where
         descriptors,
         ..
     } = entrance;
-    let Calls { routes, door } = calls;
+    let Calls { routes, door, .. } = calls;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(descriptors)
         .build_v1()?;

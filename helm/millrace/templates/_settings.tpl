@@ -90,6 +90,14 @@
   {{- if not (include "millrace.erpSecret" (list $ $service)) -}}
     {{- fail (printf "erp.existingSecret is empty: name the Secret of the Entra application for %s" $name) -}}
   {{- end -}}
+  {{- $protocol := include "millrace.librdkafka" (list $ "security.protocol") | default "plaintext" -}}
+  {{- $protocol = get $service.env "MILLRACE_BUS__KAFKA__LIBRDKAFKA__SECURITY_PROTOCOL" | default $protocol | lower -}}
+  {{- if and $.Values.kafka.caSecret (not (hasSuffix "ssl" $protocol)) -}}
+    {{- fail (printf "kafka.caSecret: %s speaks %s with Kafka, and would check nothing: settings need [bus.kafka.librdkafka] \"security.protocol\" = \"ssl\" or \"sasl_ssl\"" $name $protocol) -}}
+  {{- end -}}
+  {{- if and (include "millrace.kafkaSecret" (list $ $name $service)) (not (hasPrefix "sasl" $protocol)) -}}
+    {{- fail (printf "kafka: %s has a password, but speaks %s and would not show it: settings need [bus.kafka.librdkafka] \"security.protocol\" = \"sasl_ssl\" or \"sasl_plaintext\"" $name $protocol) -}}
+  {{- end -}}
   {{- if lt (int $service.autoscaling.maxReplicas) (int $service.autoscaling.minReplicas) -}}
     {{- fail (printf "services.%s.autoscaling: maxReplicas is less than minReplicas" $name) -}}
   {{- end -}}

@@ -83,6 +83,30 @@ impl KafkaSettings {
         }
     }
 
+    /// librdkafka itself speaks in the clear, or to anybody, and says nothing about what it then has no use for.
+    ///
+    /// # Errors
+    /// A setting for TLS or a password that `security.protocol` makes no use of, in one line.
+    pub fn says_what_it_does(&self) -> Result<(), String> {
+        let said = |(key, value): (&String, &String)| (key.replace('_', "."), value.clone());
+        let settings: BTreeMap<String, String> = self.librdkafka.iter().map(said).collect();
+        let protocol = settings.get("security.protocol");
+        let protocol = protocol.map_or_else(|| "plaintext".into(), |said| said.to_lowercase());
+        for key in settings.keys() {
+            let unused = match key.split_once('.') {
+                Some(("ssl", _)) => !protocol.ends_with("ssl"),
+                Some(("sasl", _)) => !protocol.starts_with("sasl"),
+                _ => false,
+            };
+            if unused {
+                return Err(format!(
+                    "{key} is of no use with security.protocol {protocol}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn client(&self, purpose: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
@@ -152,5 +176,29 @@ mod tests {
         let config = settings.client("test");
         assert_eq!(config.get("security.protocol"), Some("sasl_plaintext"));
         assert_eq!(config.get("sasl.password"), Some("a_b"));
+    }
+    #[test]
+    fn what_would_be_spoken_in_the_clear_unasked_is_refused() {
+        let said = |settings: &[(&str, &str)]| {
+            let mut kafka = KafkaSettings::new("kafka:9092", "millrace.");
+            let settings = settings
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+            kafka.librdkafka.extend(settings);
+            kafka.says_what_it_does()
+        };
+        let (ca, user) = (("ssl_ca_location", "/ca"), ("sasl.username", "shop"));
+        for unused in [
+            &[ca] as &[_],
+            &[user],
+            &[ca, ("security.protocol", "sasl_plaintext")],
+            &[user, ("security.protocol", "ssl")],
+        ] {
+            let refused = said(unused).unwrap_err();
+            assert!(refused.contains("is of no use"), "{refused}");
+        }
+        assert_eq!(said(&[]), Ok(()));
+        assert_eq!(said(&[ca, ("security.protocol", "ssl")]), Ok(()));
+        assert_eq!(said(&[ca, user, ("security_protocol", "SASL_SSL")]), Ok(()));
     }
 }

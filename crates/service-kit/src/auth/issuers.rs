@@ -15,11 +15,12 @@ use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
+use tokio::time::Instant;
 use tonic::Status;
 use url::Url;
 
-use super::Caller;
 use super::keys::{Found, Key, KeySource, Keys, Watch};
+use super::{Caller, sha256};
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::{Clock, Ids, Shutdown, rejection};
@@ -55,6 +56,10 @@ pub struct IssuerSettings {
     /// How far its clock may be from ours.
     #[serde(default = "leeway", with = "humantime_serde")]
     pub leeway: Duration,
+    /// Tokens that live longer from now on are refused: one that leaks is worth something until it ends, and a key that was
+    /// stolen as long as what was signed with it.
+    #[serde(default = "longest_life", with = "humantime_serde")]
+    pub longest_life: Duration,
     /// How often its keys are looked at.
     #[serde(default = "refresh_every", with = "humantime_serde")]
     pub refresh_every: Duration,
@@ -78,6 +83,10 @@ fn scope_claim() -> String {
 
 const fn leeway() -> Duration {
     Duration::from_secs(30)
+}
+
+const fn longest_life() -> Duration {
+    Duration::from_secs(24 * 3600)
 }
 
 const fn refresh_every() -> Duration {
@@ -322,11 +331,26 @@ impl Issuer {
             said.map(|time| time.as_f64().ok_or_else(malformed))
                 .transpose()
         };
+        let expires = time("exp")?.ok_or_else(malformed)?;
+        let ends = Instant::now().checked_add(self.life(expires)?);
         Ok(Judged {
-            caller: self.caller(&claims)?,
-            expires: time("exp")?.ok_or_else(malformed)?,
+            caller: self.caller(&claims, ends)?,
+            expires,
             begins: time("nbf")?,
         })
+    }
+
+    /// How long the token is taken from now on.
+    fn life(&self, expires: f64) -> Result<Duration, Status> {
+        let left = expires - self.clock.now().as_duration().as_secs_f64();
+        if left > self.settings.longest_life.as_secs_f64() {
+            return Err(rejection::unauthenticated(
+                "TOKEN_LIVES_TOO_LONG",
+                "token expires later than its issuer may have it",
+            ));
+        }
+        let left = left + self.settings.leeway.as_secs_f64();
+        Duration::try_from_secs_f64(left.max(0.0)).map_err(|_| malformed())
     }
 
     fn is_in_time(&self, judged: &Judged) -> Result<(), Status> {
@@ -335,10 +359,7 @@ impl Issuer {
         let alive = now < judged.expires + leeway;
         let begun = judged.begins.is_none_or(|begins| begins - leeway <= now);
         if !alive {
-            return Err(rejection::unauthenticated(
-                "TOKEN_EXPIRED",
-                "token is expired",
-            ));
+            return Err(expired());
         }
         if !begun {
             return Err(rejection::unauthenticated(
@@ -349,7 +370,11 @@ impl Issuer {
         Ok(())
     }
 
-    fn caller(&self, claims: &Map<String, Value>) -> Result<Arc<Caller>, Status> {
+    fn caller(
+        &self,
+        claims: &Map<String, Value>,
+        ends: Option<Instant>,
+    ) -> Result<Arc<Caller>, Status> {
         let settings = &self.settings;
         let channel = match claims.get(&settings.channel_claim) {
             Some(Value::String(channel)) if !channel.is_empty() => channel,
@@ -377,6 +402,7 @@ impl Issuer {
                 .filter(|scope| may_grant(scope))
                 .map(str::to_owned)
                 .collect(),
+            ends,
         }))
     }
 }
@@ -397,16 +423,30 @@ fn granted(claim: Option<&Value>) -> Vec<&str> {
     }
 }
 
-/// The program that calls rather than a person, where the token tells both.
+/// The program that calls; where it does so for a person, with something that tells people apart and names nobody.
 fn subject(claims: &Map<String, Value>) -> String {
-    let said = ["client_id", "azp", "sub"]
-        .into_iter()
-        .find_map(|claim| claims.get(claim)?.as_str());
-    let printed = said.unwrap_or("nameless").chars();
-    printed
+    let said = |claim: &str| claims.get(claim)?.as_str();
+    let program = said("client_id").or_else(|| said("azp"));
+    match (program, said("sub")) {
+        (Some(program), Some(person)) if program != person => {
+            let hash = hex::encode(sha256(person));
+            format!("{}/{hash:.12}", printed(program))
+        }
+        (Some(one), _) | (None, Some(one)) => printed(one),
+        (None, None) => "nameless".into(),
+    }
+}
+
+fn printed(subject: &str) -> String {
+    subject
+        .chars()
         .filter(|character| !character.is_control())
         .take(LONGEST_SUBJECT)
         .collect()
+}
+
+pub(crate) fn expired() -> Status {
+    rejection::unauthenticated("TOKEN_EXPIRED", "token is expired")
 }
 
 fn malformed() -> Status {

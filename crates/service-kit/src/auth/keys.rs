@@ -46,7 +46,7 @@ pub enum KeysError {
     #[error("{0} names no address with https:// for the keys")]
     Address(Url),
     #[error("{0} has no key that signs")]
-    NoKey(Url),
+    NoKey(String),
 }
 
 /// One key, and what was signed with it.
@@ -193,14 +193,14 @@ impl Keys {
                 () = shutdown.cancelled() => return,
                 fetched = self.source.fetch() => fetched,
             };
-            let pause = match fetched {
-                Ok(fetched) => {
+            let learnt = fetched.and_then(|fetched| self.learn(&fetched));
+            let pause = match learnt {
+                Ok(()) => {
                     if backoff.tries() > 0 {
                         info!(issuer = name, "issuer {name} answers");
                     }
                     backoff.succeeded();
                     component.ready();
-                    self.learn(fetched);
                     every
                 }
                 Err(error) => {
@@ -226,20 +226,26 @@ impl Keys {
         }
     }
 
-    /// Keys that are gone are not trusted any more, nor is what was signed with them.
-    fn learn(&self, fetched: Vec<Jwk>) {
+    /// Keys that are gone are not trusted any more, nor is what was signed with them. An issuer that has none left means it,
+    /// and somebody should look.
+    fn learn(&self, fetched: &[Jwk]) -> Result<(), KeysError> {
         let before = self.known.load();
         let mut known = HashMap::new();
         for (id, key) in fetched.iter().filter_map(Key::of) {
             let same = before.get(&id).filter(|before| before.is_same(&key));
             known.insert(id, same.cloned().unwrap_or(key));
         }
+        let none = known.is_empty();
         self.known.store(Arc::new(known));
         let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         *asking = Asking {
             since: Some(Instant::now()),
             answered: true,
         };
+        match none {
+            true => Err(KeysError::NoKey(self.source.issuer.clone())),
+            false => Ok(()),
+        }
     }
 }
 
@@ -325,13 +331,9 @@ impl KeySource {
         let published: Published = read(&url, &self.get(&url).await?)?;
         // Kinds of keys that come up after us are no reason to do without the others.
         let keys = published.keys.into_iter().take(MOST_KEYS);
-        let keys: Vec<Jwk> = keys
+        Ok(keys
             .filter_map(|key| serde_json::from_value(key).ok())
-            .collect();
-        match keys.iter().any(|key| Key::of(key).is_some()) {
-            true => Ok(keys),
-            false => Err(KeysError::NoKey(url)),
-        }
+            .collect())
     }
 
     async fn get(&self, url: &Url) -> Result<Vec<u8>, KeysError> {

@@ -12,12 +12,15 @@ use super::door::{Door, DoorLayer};
 use super::quota::Quotas;
 use super::refusals::Refusals;
 use super::{Entrance, Ids};
+use crate::metrics::Counter;
 
 /// Cheap to clone; all clones share what is counted.
 #[derive(Debug, Clone)]
 pub struct Calls {
     pub(super) routes: Routes,
     pub(super) door: DoorLayer,
+    /// Connections that never got as far as a call.
+    pub(super) turned_away: Counter,
 }
 
 impl Calls {
@@ -34,6 +37,11 @@ impl Calls {
         Self {
             routes: routes.prepare(),
             door: DoorLayer::new(door),
+            turned_away: entrance.metrics.register(
+                "grpc_connections_turned_away",
+                "Connections closed before a call: nothing was said in time, or too many were open",
+                Counter::default(),
+            ),
         }
     }
 

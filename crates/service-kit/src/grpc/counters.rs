@@ -12,6 +12,7 @@ use crate::metrics::Metrics;
 
 /// Methods remembered by name: a caller who invents paths does not grow the metrics.
 const METHODS: usize = 256;
+const UNKNOWN: &str = "unknown";
 
 #[derive(Debug)]
 pub struct Counters {
@@ -32,14 +33,16 @@ impl Counters {
         }
     }
 
-    pub fn count(&self, method: &str, code: Code) {
+    /// `None`: the call was refused before anybody looked whether there is such a method.
+    pub fn count(&self, method: Option<&str>, code: Code) {
+        let method = method.unwrap_or(UNKNOWN);
         if code == Code::Ok {
             self.count_ok(method);
             return;
         }
-        // An unknown method is one label, whatever it was called; a stranger may invent any.
+        // An unknown method is one label, whatever it was called; anybody may invent some.
         let method = match code {
-            Code::Unimplemented | Code::Unauthenticated => "unknown",
+            Code::Unimplemented => UNKNOWN,
             _ => method,
         };
         self.calls.get_or_create(&call(method, code)).inc();
@@ -68,5 +71,26 @@ fn call(method: &str, code: Code) -> Call {
     Call {
         method: method.to_owned(),
         code: i32::from(code).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invented_methods_are_one_label() {
+        let metrics = Metrics::default();
+        let counters = Counters::new(&metrics);
+        counters.count(
+            Some("/millrace.order.v1.OrderService/GetOrder"),
+            Code::NotFound,
+        );
+        let before = metrics.text().lines().count();
+        for (number, code) in [Code::Unimplemented; 50].into_iter().enumerate() {
+            counters.count(Some(&format!("/invented/{number}")), code);
+            counters.count(None, Code::Unavailable);
+        }
+        assert_eq!(metrics.text().lines().count(), before + 2);
     }
 }

@@ -2,14 +2,11 @@
 //! counted, and a refusal in our words.
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use futures::future::{BoxFuture, ready};
 use http::{HeaderMap, HeaderValue, Uri};
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
@@ -18,6 +15,7 @@ use tracing::{Instrument, Span, info_span};
 use super::counters::Counters;
 use super::quota::Quotas;
 use super::refusals::{Refusals, STATUS};
+use super::stream::Stream;
 use crate::Ids;
 use crate::auth::{Caller, Tokens};
 use crate::trace::{HEADER, TraceContext, Work};
@@ -91,14 +89,15 @@ where
 }
 
 /// One call between the two sides of the door.
-struct Visit {
+pub(super) struct Visit {
     door: Arc<Door>,
     uri: Uri,
-    caller: Option<Arc<Caller>>,
+    pub(super) caller: Option<Arc<Caller>>,
     /// Without one, `traceparent` tells what it would say.
-    span: Span,
+    pub(super) span: Span,
     traceparent: Option<HeaderValue>,
     quick: bool,
+    admitted: bool,
     work: Work,
 }
 
@@ -126,6 +125,7 @@ impl Visit {
             caller,
             span: Span::none(),
             traceparent: None,
+            admitted: admitted.is_ok(),
             work: Work::untold(),
         };
         if visit.quick {
@@ -163,27 +163,32 @@ impl Visit {
     fn leave(self, mut response: http::Response<Body>) -> http::Response<Body> {
         match code_of(response.headers()) {
             None => {
-                self.door.counters.count(self.uri.path(), Code::Ok);
+                self.count(Code::Ok);
                 if self.quick {
                     return response;
                 }
                 // How a stream ends is said in its trailers.
-                response.map(|body| Body::new(Stream { body, visit: self }))
+                response.map(|body| Body::new(Stream::new(body, self)))
             }
             Some(Code::Ok) => {
-                self.door.counters.count(self.uri.path(), Code::Ok);
+                self.count(Code::Ok);
                 response
             }
             Some(_) => {
                 let code = self.refuse(response.headers_mut());
-                self.door.counters.count(self.uri.path(), code);
+                self.count(code);
                 response
             }
         }
     }
 
+    fn count(&self, code: Code) {
+        let method = self.admitted.then(|| self.uri.path());
+        self.door.counters.count(method, code);
+    }
+
     /// Puts what the headers or trailers say into our words, and into the log. Answers the code that leaves.
-    fn refuse(&self, headers: &mut HeaderMap) -> Code {
+    pub(super) fn refuse(&self, headers: &mut HeaderMap) -> Code {
         let mut say = || {
             self.door
                 .refusals
@@ -199,44 +204,9 @@ impl Visit {
     }
 }
 
-fn code_of(headers: &HeaderMap) -> Option<Code> {
+pub(super) fn code_of(headers: &HeaderMap) -> Option<Code> {
     let code = headers.get(STATUS)?;
     Some(Code::from_bytes(code.as_bytes()))
-}
-
-/// An answer on its way: its work belongs to the call's span, too.
-struct Stream {
-    body: Body,
-    visit: Visit,
-}
-
-impl HttpBody for Stream {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        ctx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let Self { body, visit } = &mut *self;
-        let _inside = visit.span.enter();
-        let mut polled = Pin::new(body).poll_frame(ctx);
-        if let Poll::Ready(Some(Ok(frame))) = &mut polled
-            && let Some(trailers) = frame.trailers_mut()
-            && !matches!(code_of(trailers), None | Some(Code::Ok))
-        {
-            visit.refuse(trailers);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 #[cfg(test)]

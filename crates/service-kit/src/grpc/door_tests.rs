@@ -1,9 +1,14 @@
 //! The door alone, before a handler that says what a test wants.
 
 use std::future::Future;
+use std::time::Duration;
 
+use bytes::Bytes;
 use bytesize::ByteSize;
+use futures::{StreamExt, stream};
 use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Frame;
+use tokio::time::Instant;
 use tonic_types::StatusExt;
 use tower::{ServiceExt, service_fn};
 
@@ -79,7 +84,7 @@ fn ending_with(status: &Status) -> http::Response<Body> {
     let mut trailers = HeaderMap::new();
     status.add_header(&mut trailers).unwrap();
     let frames = [Ok::<_, Status>(Frame::<Bytes>::trailers(trailers))];
-    http::Response::new(Body::new(StreamBody::new(futures::stream::iter(frames))))
+    http::Response::new(Body::new(StreamBody::new(stream::iter(frames))))
 }
 
 #[tokio::test]
@@ -205,4 +210,29 @@ async fn a_failure_is_not_logged_as_a_refusal() {
     .await;
     assert_eq!(said(&answer).code(), Code::Unavailable);
     assert_eq!(paper.text(), "");
+}
+
+/// Row 123.
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_with_the_token_it_was_asked_for_with() {
+    let frame = || Ok::<_, Status>(Frame::data(Bytes::from_static(b"a fact")));
+    let quiet = stream::iter([frame()]).chain(stream::pending()).boxed();
+    let talkative = stream::unfold((), move |()| async move {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        Some((frame(), ()))
+    });
+    for facts in [quiet, talkative.boxed()] {
+        let (mut visit, _) = Visit::begin(door().0, &mut asked(CALL));
+        visit.caller = Some(Caller::until(Instant::now() + Duration::from_secs(600)));
+        let body = Body::new(StreamBody::new(facts));
+        let answer = visit.leave(http::Response::new(body));
+        let collected = answer.into_body().collect();
+        let body = tokio::time::timeout(Duration::from_secs(700), collected).await;
+        let body = body.expect("it ends").unwrap();
+        let refused = Status::from_header_map(body.trailers().unwrap()).unwrap();
+        assert_eq!(refused.code(), Code::Unauthenticated);
+        let details = refused.get_error_details();
+        assert_eq!(details.error_info().unwrap().reason, "TOKEN_EXPIRED");
+        assert!(body.to_bytes().starts_with(b"a fact"));
+    }
 }

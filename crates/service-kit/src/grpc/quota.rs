@@ -37,7 +37,7 @@ pub struct Quotas {
 
 impl Quotas {
     pub fn new(limits: &Limits, metrics: &Metrics) -> Self {
-        Self {
+        let quotas = Self {
             usual: Quota {
                 calls_per_second: limits.calls_per_second,
                 burst: limits.burst,
@@ -50,7 +50,12 @@ impl Quotas {
                 "Calls refused because their channel had called too often",
                 Family::default(),
             ),
+        };
+        // Whoever is expected is shown before the first refusal.
+        for channel in quotas.own.keys() {
+            quotas.bucket(channel);
         }
+        quotas
     }
 
     /// One call of this channel; whoever belongs to none has no quota.

@@ -20,6 +20,9 @@ pub const STATUS: &str = "grpc-status";
 /// silence, then how many there were.
 const LINES: u32 = 20;
 const WINDOW: Duration = Duration::from_secs(60);
+/// Callers remembered, each by code. An issuer may name many: further ones share what is left.
+const CALLERS: usize = 1024;
+const OTHERS: &str = "";
 /// Of what a caller wrote, a line repeats so many characters at most.
 const LONGEST: usize = 300;
 
@@ -107,13 +110,18 @@ impl Refusals {
     /// `None`: this caller heard this often enough for now. Otherwise how many were passed over since the last line.
     fn may_say(&self, caller: &str, code: Code, now: Instant) -> Option<u64> {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = said
-            .entry((caller.to_owned(), code))
-            .or_insert_with(|| Said {
-                since: now,
-                lines: 0,
-                passed_over: 0,
-            });
+        let mut key = (caller.to_owned(), code);
+        if said.len() >= CALLERS && !said.contains_key(&key) {
+            said.retain(|_, said| now.duration_since(said.since) < WINDOW);
+            if said.len() >= CALLERS {
+                key.0 = OTHERS.to_owned();
+            }
+        }
+        let said = said.entry(key).or_insert_with(|| Said {
+            since: now,
+            lines: 0,
+            passed_over: 0,
+        });
         if now.duration_since(said.since) >= WINDOW {
             said.since = now;
             said.lines = 0;
@@ -190,6 +198,20 @@ mod tests {
         );
         assert_eq!(may_say("shop", began + WINDOW), Some(80));
         assert_eq!(may_say("shop", began + WINDOW), Some(0));
+    }
+
+    #[test]
+    fn callers_without_number_are_not_all_remembered() {
+        let (refusals, began) = (refusals(), Instant::now());
+        let may_say = |number: usize, at| {
+            let caller = format!("company:{number}");
+            refusals.may_say(&caller, Code::NotFound, at).is_some()
+        };
+        let heard = (0..CALLERS + 100).filter(|number| may_say(*number, began));
+        assert_eq!(heard.count(), CALLERS + 20);
+        assert!(refusals.said.lock().unwrap().len() <= CALLERS + 1);
+        assert!(may_say(CALLERS + 100, began + WINDOW));
+        assert_eq!(refusals.said.lock().unwrap().len(), 1);
     }
 
     #[test]

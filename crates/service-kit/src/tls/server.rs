@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use futures::{Stream, StreamExt};
+use futures::Stream;
 use serde::Deserialize;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -15,18 +15,17 @@ use tokio_rustls::rustls;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::server::TlsStream;
-use tracing::{debug, error, info};
+use tracing::{error, info};
 
 use super::files::{File, Identity, TlsError};
 use super::{HTTP2, provider};
 use crate::Shutdown;
+use crate::grpc::arrivals;
 use crate::health::{self, Component};
 use crate::metrics::{Counter, Gauge, Metrics};
 
-/// Whoever opens a connection has so long to agree on keys …
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// … and so many do at once; further ones wait their turn.
-const HANDSHAKES: usize = 512;
+/// Whoever opens a connection has so long to agree on keys.
+const HANDSHAKE: Duration = Duration::from_secs(3);
 
 /// Paths of PEM files; empty: none.
 #[derive(Debug, Clone, Deserialize)]
@@ -137,26 +136,16 @@ impl TlsServer {
         agreed.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// The connections among `connections` that came to an agreement. A slow one holds up nobody else.
+    /// The connections among `connections` that came to an agreement. A slow one holds up nobody else, nor do many.
     pub fn agreed(
         self,
         connections: impl Stream<Item = io::Result<TcpStream>> + Send,
     ) -> impl Stream<Item = io::Result<TlsStream<TcpStream>>> + Send {
-        let handshakes = connections.map(move |connection| {
+        let refused = self.0.figures.refused.clone();
+        arrivals::apart(connections, refused, move |connection| {
             let tls = self.clone();
-            async move {
-                match tls.accept(connection?).await {
-                    Ok(agreed) => Ok(Some(agreed)),
-                    Err(refused) => {
-                        tls.0.figures.refused.inc();
-                        debug!("a connection was refused: {refused}");
-                        Ok(None)
-                    }
-                }
-            }
-        });
-        let agreed = handshakes.buffer_unordered(HANDSHAKES);
-        agreed.filter_map(|agreed| async { agreed.transpose() })
+            async move { tls.accept(connection).await }
+        })
     }
 
     /// Takes files that changed into use until shutdown. Files that cannot be used leave things as they are: that is logged

@@ -18,7 +18,7 @@ use tonic_health::pb::health_client::HealthClient;
 use super::*;
 use crate::Shutdown;
 use crate::auth::Tokens;
-use crate::grpc::{self, Calls, Entrance, Limits, Listener, inside};
+use crate::grpc::{self, Entrance, Limits, Listener, arrivals, inside};
 use crate::health::{Health, chain};
 use crate::metrics::Metrics;
 
@@ -325,7 +325,7 @@ async fn whoever_opens_a_connection_and_says_nothing_holds_up_nobody() {
     let running = Running::with(&mount.settings()).await;
     let address = running.address.replace("https://localhost", "127.0.0.1");
     let mut silent = Vec::new();
-    for _ in 0..50 {
+    for _ in 0..arrivals::AT_ONCE + 50 {
         silent.push(TcpStream::connect(&address).await.unwrap());
     }
     let client = running.client(&authority, None);
@@ -414,8 +414,9 @@ async fn services_of_one_process_call_each_other_without_a_port() {
     let (inside, visitors) = inside::way();
     let server = Server::inside(inside);
     let shutdown = Shutdown::new();
-    let calls = Calls::new(Routes::default(), &entrance());
-    let serving = grpc::serve_inside(visitors, calls, entrance(), shutdown.clone());
+    let entrance = entrance();
+    let calls = grpc::Calls::new(Routes::default(), &entrance);
+    let serving = grpc::serve_inside(visitors, calls, entrance, shutdown.clone());
     let serving = tokio::spawn(serving);
     ask(server.connect_lazy()).await.unwrap();
     shutdown.cancel();
