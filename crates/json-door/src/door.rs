@@ -68,7 +68,7 @@ impl JsonDoor {
                 let answered = self.answered(call, request, deadline).await;
                 answered.unwrap_or_else(|status| Problem::of(&status).into())
             }
-            Err(problem) => self.refuse(problem),
+            Err(problem) => self.refuse(*problem),
         }
     }
 
@@ -76,7 +76,7 @@ impl JsonDoor {
     fn call<B>(
         &self,
         request: &Request<B>,
-    ) -> Result<(&MethodDescriptor, Option<Instant>), Problem> {
+    ) -> Result<(&MethodDescriptor, Option<Instant>), Box<Problem>> {
         let path = request.uri().path();
         let call = self.catalogue.find(path).ok_or_else(|| {
             let path = shape::short(path);
@@ -84,12 +84,12 @@ impl JsonDoor {
             Problem::new(Kind::UnknownPath, why)
         })?;
         if request.method() != Method::POST {
-            return Err(Problem::wrong_method("POST"));
+            return Err(Problem::wrong_method("POST").into());
         }
         let takes = media::of(call.is_client_streaming());
         let answers = media::of(call.is_server_streaming());
         if let Some(problem) = media::mismatch(request.headers(), takes, answers) {
-            return Err(problem);
+            return Err(problem.into());
         }
         let deadline = deadline::of(request.headers());
         Ok((call, deadline.map_err(|status| Problem::of(&status))?))
