@@ -7,6 +7,7 @@ use millrace_contract::order::v1::OrderState;
 use millrace_service_kit::tls::{Server, TlsClientSettings};
 use millrace_test_rig::until;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use reqwest::{Certificate, Client, ClientBuilder, Identity};
 
 use crate::process::{free_address, millrace};
 use crate::shop::{Shop, order};
@@ -106,6 +107,28 @@ async fn commands_and_shops_get_in_with_their_certificates_and_nobody_else() {
         assert_eq!(said.lines().count(), 1, "{what}: {said}");
     }
 
+    // JSON is behind the same lock.
+    let port = world.process("all").http.port();
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let trusting = || {
+        let ours = Certificate::from_pem(&read("ca.crt")).unwrap();
+        Client::builder().tls_certs_only([ours])
+    };
+    let shown = Identity::from_pem(&[read("tls.crt"), read("tls.key")].concat()).unwrap();
+    let description = async |scheme: &str, client: ClientBuilder| {
+        let address = format!("{scheme}://localhost:{port}/openapi.json");
+        let answer = client.build().unwrap().get(address).send().await;
+        answer.map(|answer| answer.status().as_u16()).ok()
+    };
+    let with = description("https", trusting().identity(shown)).await;
+    assert_eq!(with, Some(200));
+    assert_eq!(
+        description("https", trusting()).await,
+        None,
+        "no certificate"
+    );
+    assert_eq!(description("http", trusting()).await, None, "in the clear");
+
     // The order of a new customer: order-intake asks customer-sync, inside the process.
     let tls = TlsClientSettings {
         ca: ca.into(),
@@ -140,6 +163,8 @@ fn a_certificate_that_cannot_be_used_ends_the_start_in_one_line() {
     );
     std::fs::write(&file, text).unwrap();
     let mut environment = vec![("MILLRACE_DATA_DIR".to_owned(), folder.display().to_string())];
+    // Nowhere: a further process on one machine does without.
+    environment.push(("MILLRACE_HTTP__LISTEN".to_owned(), String::new()));
     for part in ["GRPC", "MONITORING", "HOOKS"] {
         environment.push((
             format!("MILLRACE_{part}__LISTEN"),

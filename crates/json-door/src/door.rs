@@ -8,8 +8,10 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body as HttpBody;
-use millrace_service_kit::grpc::{Calls, Limits};
+use millrace_service_kit::grpc::{Calls, Entrance};
+use millrace_service_kit::metrics::{Counter, Family};
 use prost_reflect::{DescriptorError, MethodDescriptor};
+use tokio::time::Instant;
 use tonic::Status;
 
 use crate::answer::{self, Answer};
@@ -26,23 +28,29 @@ pub struct JsonDoor {
     calls: Calls,
     catalogue: Catalogue,
     description: Bytes,
-    /// Of one message.
+    /// Of one message, in either direction.
     longest: ByteSize,
+    refused: Family<[(&'static str, String); 1], Counter>,
 }
 
 impl JsonDoor {
-    /// `descriptors`: an encoded `FileDescriptorSet`.
+    /// `entrance` is the one the calls were put together with.
     ///
     /// # Errors
-    /// It is none.
-    pub fn new(calls: Calls, descriptors: &[u8], limits: &Limits) -> Result<Self, DescriptorError> {
-        let catalogue = Catalogue::read(descriptors)?;
+    /// Its descriptors are none.
+    pub fn new(calls: Calls, entrance: &Entrance) -> Result<Self, DescriptorError> {
+        let catalogue = Catalogue::read(entrance.descriptors)?;
         let description = openapi::document(&catalogue).to_string();
         Ok(Self {
             calls,
             catalogue,
             description: description.into(),
-            longest: limits.message,
+            longest: entrance.limits.message,
+            refused: entrance.metrics.register(
+                "http_requests_refused",
+                "Requests that are no call, by HTTP status: calls are counted as those of gRPC are",
+                Family::default(),
+            ),
         })
     }
 
@@ -52,37 +60,45 @@ impl JsonDoor {
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let path = request.uri().path();
-        if path == DESCRIPTION {
+        if request.uri().path() == DESCRIPTION {
             return self.describe(request.method());
         }
-        let Some(call) = self.catalogue.find(path) else {
-            let why = format!(
-                "{} is no call of Millrace; {DESCRIPTION} lists them",
-                shape::short(path)
-            );
-            return Problem::new(Kind::UnknownPath, why).into();
-        };
-        self.call(call, request).await
+        match self.call(&request) {
+            Ok((call, deadline)) => {
+                let answered = self.answered(call, request, deadline).await;
+                answered.unwrap_or_else(|status| Problem::of(&status).into())
+            }
+            Err(problem) => self.refuse(*problem),
+        }
     }
 
-    async fn call<B>(&self, call: &MethodDescriptor, request: Request<B>) -> Answer
-    where
-        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
-    {
+    /// Which call it is, and until when the caller waits.
+    fn call<B>(
+        &self,
+        request: &Request<B>,
+    ) -> Result<(&MethodDescriptor, Option<Instant>), Box<Problem>> {
+        let path = request.uri().path();
+        let call = self.catalogue.find(path).ok_or_else(|| {
+            let path = shape::short(path);
+            let why = format!("{path} is no call of Millrace; {DESCRIPTION} lists them");
+            Problem::new(Kind::UnknownPath, why)
+        })?;
         if request.method() != Method::POST {
-            return Problem::wrong_method("POST").into();
+            return Err(Problem::wrong_method("POST").into());
         }
         let takes = media::of(call.is_client_streaming());
         let answers = media::of(call.is_server_streaming());
         if let Some(problem) = media::mismatch(request.headers(), takes, answers) {
-            return problem.into();
+            return Err(problem.into());
         }
-        match self.answered(call, request).await {
-            Ok(answer) => answer,
-            Err(status) => Problem::of(&status).into(),
-        }
+        let deadline = deadline::of(request.headers());
+        Ok((call, deadline.map_err(|status| Problem::of(&status))?))
+    }
+
+    fn refuse(&self, problem: Problem) -> Answer {
+        let status = problem.status().as_str().to_owned();
+        self.refused.get_or_create(&[("status", status)]).inc();
+        problem.into()
     }
 
     /// Within the time the caller has.
@@ -90,20 +106,20 @@ impl JsonDoor {
         &self,
         call: &MethodDescriptor,
         request: Request<B>,
+        deadline: Option<Instant>,
     ) -> Result<Answer, Status>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let deadline = deadline::of(request.headers())?;
         let request = request::to_grpc(call, request, self.longest);
         let answer = deadline::within(deadline, self.calls.answer(request)).await?;
-        Ok(answer::to_http(call, answer, deadline).await)
+        Ok(answer::to_http(call, answer, self.longest, deadline).await)
     }
 
     fn describe(&self, method: &Method) -> Answer {
         if method != Method::GET && method != Method::HEAD {
-            return Problem::wrong_method("GET, HEAD").into();
+            return self.refuse(Problem::wrong_method("GET, HEAD"));
         }
         let mut answer = Answer::new(Full::new(self.description.clone()).boxed_unsync());
         let media = HeaderValue::from_static(media::JSON);

@@ -9,7 +9,7 @@ use serde::de::DeserializeSeed;
 use serde_json::de::{Deserializer, SliceRead};
 use serde_path_to_error::{Path, Segment, Track};
 
-use crate::shape::{Shape, field, is_well_known, short};
+use crate::shape::{Shape, field, is_well_known, named};
 
 /// What cannot be read, and where it stands. Values are not repeated: they may be personal.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl From<Wrong> for tonic::Status {
 
 /// Reads a document as a message and writes it as gRPC sends it. The nesting is limited by the parser, at 128.
 pub fn read(kind: &MessageDescriptor, text: &[u8]) -> Result<Vec<u8>, Wrong> {
-    parse(text, Shape(Some(kind.clone()))).map_err(|error| match error.kind {
+    parse(text, Shape::of(kind.clone())).map_err(|error| match error.kind {
         Category::Syntax => error.wrong(format!("is no JSON: {}", error.cause)),
         // In the words of the shape.
         Category::Data => error.wrong(error.cause.to_string()),
@@ -106,7 +106,7 @@ fn place(path: &Path) -> String {
                 if !place.is_empty() {
                     place.push('.');
                 }
-                place.push_str(&short(name));
+                place.push_str(named(name));
             }
             Segment::Unknown => {}
         }
@@ -247,6 +247,11 @@ mod tests {
                 "order.orderNumber",
                 "is there twice",
             ),
+            (
+                r#"{"order": {"canary@example.com": "a"}}"#,
+                "order.…",
+                "millrace.webshop_orders.v1.Order has no such field",
+            ),
             ("[]", "message", "is not an object"),
             ("\"canary\"", "message", "is not an object"),
             ("", "message", "is no JSON"),
@@ -270,6 +275,42 @@ mod tests {
             wrong.why.starts_with("another at is there already"),
             "{wrong:?}"
         );
+        for text in [
+            &br#"{"start": {"snapshot": true, "beginning": null}}"#[..],
+            br#"{"start": {"snapshot": null, "beginning": true}}"#,
+        ] {
+            assert_eq!(read(&kind, text).map_err(|wrong| wrong.place).err(), None);
+        }
+    }
+
+    /// An amount is what is written, or it is refused.
+    #[test]
+    fn a_whole_number_is_not_rounded() {
+        let order = |units: &str| {
+            order(&format!(
+                r#"{{"order": {{"lines": [{{"quantity": {{"units": {units}}}}}]}}}}"#
+            ))
+        };
+        for (text, units) in [
+            ("9007199254740993", 9_007_199_254_740_993),
+            ("\"9007199254740993\"", 9_007_199_254_740_993),
+            ("-9223372036854775808", i64::MIN),
+        ] {
+            let order = order(text).unwrap().order.unwrap();
+            let quantity = order.lines[0].quantity.as_ref().unwrap();
+            assert_eq!(quantity.units, units, "{text}");
+        }
+        for text in [
+            "0.99999999999999999999",
+            "9007199254740993.0",
+            "1e-400",
+            "1e2",
+            "18446744073709551616",
+            "\"1.0\"",
+        ] {
+            let wrong = order(text).unwrap_err();
+            assert_eq!(wrong.place, "order.lines[0].quantity.units", "{text}");
+        }
     }
 
     #[test]

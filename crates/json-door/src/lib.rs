@@ -9,6 +9,7 @@ mod answer;
 mod catalogue;
 mod deadline;
 mod door;
+mod in_hand;
 mod json;
 mod media;
 mod openapi;
@@ -17,6 +18,7 @@ mod raw;
 mod request;
 mod serve;
 mod shape;
+mod translation;
 
 pub use catalogue::Catalogue;
 pub use door::JsonDoor;

@@ -13,7 +13,7 @@ use serde::Serialize;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::answer::Answer;
+use crate::answer::{self, Answer};
 use crate::media;
 
 /// What went wrong, as the problem's `type` says it. Names are for ever.
@@ -32,6 +32,7 @@ pub enum Kind {
     DeadlinePassed,
     NotServed,
     Away,
+    AnswerTooLarge,
     Broken,
     UnknownPath,
     WrongMethod,
@@ -41,7 +42,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, for the description.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Malformed,
         Self::TooLarge,
         Self::Unauthenticated,
@@ -55,6 +56,7 @@ impl Kind {
         Self::DeadlinePassed,
         Self::NotServed,
         Self::Away,
+        Self::AnswerTooLarge,
         Self::Broken,
         Self::UnknownPath,
         Self::WrongMethod,
@@ -78,6 +80,7 @@ impl Kind {
             Self::DeadlinePassed => ("deadline-passed", "The deadline has passed", 504),
             Self::NotServed => ("not-served", "This process does not serve the call", 501),
             Self::Away => ("away", "Something that is needed is away", 503),
+            Self::AnswerTooLarge => ("answer-too-large", "The answer is too large", 500),
             Self::Broken => ("broken", "Something is broken here", 500),
             Self::UnknownPath => ("unknown-path", "Nothing is at this path", 404),
             Self::WrongMethod => ("wrong-method", "The path takes another method", 405),
@@ -117,6 +120,7 @@ impl Kind {
             Code::DeadlineExceeded => Self::DeadlinePassed,
             Code::Unimplemented => Self::NotServed,
             Code::Unavailable => Self::Away,
+            Code::Internal if reason == Some(answer::TOO_LARGE) => Self::AnswerTooLarge,
             Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => Self::Broken,
         }
     }

@@ -2,6 +2,7 @@
 //! refused before a byte of it is read; what cannot be translated is refused by the door, like any other message.
 
 use std::error::Error;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use bytesize::ByteSize;
@@ -12,10 +13,14 @@ use http_body_util::{BodyExt, LengthLimitError, Limited, StreamBody};
 use hyper::body::{Body as HttpBody, Frame};
 use millrace_service_kit::rejection;
 use prost_reflect::{MessageDescriptor, MethodDescriptor};
-use tonic::Status;
+use tokio::time::Instant;
 use tonic::body::Body;
+use tonic::{Code, Status};
 
-use crate::{deadline, json, raw};
+use crate::{deadline, json, raw, translation};
+
+/// From its first byte to its last, a message may take so long; before that, a stream may be silent.
+const MESSAGE_WITHIN: Duration = Duration::from_secs(60);
 
 /// What gRPC looks at in a request's head.
 const FORWARDED: [HeaderName; 5] = [
@@ -72,16 +77,27 @@ where
         return Err(rejection::too_large(longest));
     }
     let most = usize::try_from(longest.as_u64()).unwrap_or(usize::MAX);
-    let collected = Limited::new(body, most).collect().await;
+    let whole = Limited::new(body, most).collect();
+    let collected = tokio::time::timeout(MESSAGE_WITHIN, whole).await;
+    let collected = collected.map_err(|_| too_slow())?;
     let text = collected.map_err(|error| match error.is::<LengthLimitError>() {
         true => rejection::too_large(longest),
         false => broken_off(),
     })?;
-    translated(&kind, &text.to_bytes())
+    translated(kind, text.to_bytes()).await
 }
 
-fn translated(kind: &MessageDescriptor, text: &[u8]) -> Result<Bytes, Status> {
-    raw::framed(&json::read(kind, text)?)
+async fn translated(kind: MessageDescriptor, text: Bytes) -> Result<Bytes, Status> {
+    let length = text.len();
+    translation::of(length, move || raw::framed(&json::read(&kind, &text)?)).await
+}
+
+fn too_slow() -> Status {
+    let why = format!(
+        "the message took longer than {} s to come",
+        MESSAGE_WITHIN.as_secs()
+    );
+    Status::new(Code::DeadlineExceeded, why)
 }
 
 /// Nobody is there any more to hear it.
@@ -104,13 +120,14 @@ where
         longest,
         read: BytesMut::new(),
         searched: 0,
+        began: None,
         ended: false,
     };
     stream::try_unfold((lines, kind), async |(mut lines, kind)| {
         let Some(line) = lines.next().await? else {
             return Ok(None);
         };
-        let message = translated(&kind, &line)?;
+        let message = translated(kind.clone(), line).await?;
         Ok(Some((message, (lines, kind))))
     })
 }
@@ -121,6 +138,8 @@ struct Lines<B> {
     read: BytesMut,
     /// So many bytes of `read` hold no end of a line.
     searched: usize,
+    /// When the first byte of what is read now came.
+    began: Option<Instant>,
     ended: bool,
 }
 
@@ -148,6 +167,7 @@ where
                 }
             };
             self.searched = 0;
+            self.began = None;
             if line.len() as u64 > self.longest.as_u64() {
                 return Err(rejection::too_large(self.longest));
             }
@@ -161,7 +181,12 @@ where
         if self.read.len() as u64 > self.longest.as_u64() {
             return Err(rejection::too_large(self.longest));
         }
-        match self.body.frame().await {
+        if self.began.is_none() && !self.read.is_empty() {
+            self.began = Some(Instant::now());
+        }
+        let until = self.began.map(|began| began + MESSAGE_WITHIN);
+        let frame = deadline::within(until, self.body.frame()).await;
+        match frame.map_err(|_| too_slow())? {
             None => self.ended = true,
             Some(Ok(frame)) => {
                 if let Ok(data) = frame.into_data() {
@@ -191,6 +216,7 @@ mod tests {
             longest: ByteSize::b(16),
             read: BytesMut::new(),
             searched: 0,
+            began: None,
             ended: false,
         }
     }
@@ -213,5 +239,37 @@ mod tests {
             let refused = lines_of(pieces).next().await.unwrap_err();
             assert_eq!(refused.code(), tonic::Code::InvalidArgument);
         }
+    }
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_drips_is_given_up_and_a_silent_stream_is_not() {
+        let kind = prost_reflect::DescriptorPool::decode(millrace_contract::DESCRIPTORS).unwrap();
+        let kind = kind.get_message_by_name("millrace.order.v1.GetOrderRequest");
+        let dripping = stream::unfold((), async |()| {
+            tokio::time::advance(Duration::from_secs(20)).await;
+            Some((
+                Ok::<_, Infallible>(Frame::data(Bytes::from_static(b" "))),
+                (),
+            ))
+        });
+        let body = Box::pin(StreamBody::new(dripping));
+        let refused = document(kind.clone().unwrap(), body, ByteSize::mib(4)).await;
+        assert_eq!(refused.unwrap_err().code(), Code::DeadlineExceeded);
+
+        // The second line begins hours after the first, and does not end.
+        let begins = stream::iter([(0, "{}\n"), (7200, "{")]);
+        let pieces = begins.chain(stream::repeat((20, " ")));
+        let pieces = pieces.then(async |(after, piece)| {
+            tokio::time::advance(Duration::from_secs(after)).await;
+            Ok::<_, Infallible>(Frame::data(Bytes::from_static(piece.as_bytes())))
+        });
+        let lines = lines(
+            kind.unwrap(),
+            Box::pin(StreamBody::new(pieces)),
+            ByteSize::mib(4),
+        );
+        let mut lines = std::pin::pin!(lines);
+        lines.next().await.unwrap().unwrap();
+        let refused = lines.next().await.unwrap().unwrap_err();
+        assert_eq!(refused.code(), Code::DeadlineExceeded);
     }
 }

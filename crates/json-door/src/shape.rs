@@ -1,5 +1,6 @@
-//! The shape of a JSON document before its values are looked at: every name is a field's, and no field is there twice. The
-//! parser of messages would take the last of two and does not say where an unknown one stands.
+//! The shape of a JSON document before its values are looked at: every name is a field's, no field is there twice, and a whole
+//! number is written as one. The parser of messages would take the last of two, does not say where an unknown one stands, and
+//! rounds 9007199254740993.0 to its even neighbour.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -11,58 +12,108 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 /// Of a name that somebody else chose, an answer repeats so many characters at most.
 const LONGEST: usize = 64;
 
-/// Reads a document, or a part of one, and keeps nothing. With a message: an object here has that one's fields.
-#[derive(Clone)]
-pub struct Shape(pub Option<MessageDescriptor>);
+/// Reads a document, or a part of one, and keeps nothing but whether something is there: `null` is nothing.
+#[derive(Clone, Default)]
+pub struct Shape {
+    /// Of the field this stands in; `None`: nothing is known of it.
+    kind: Option<Kind>,
+    /// The choice this belongs to, where another of it is there already.
+    taken: Option<String>,
+}
+
+impl Shape {
+    /// Of a whole document.
+    pub fn of(message: MessageDescriptor) -> Self {
+        Self {
+            kind: Some(Kind::Message(message)),
+            taken: None,
+        }
+    }
+
+    fn there<E: Error>(&self) -> Result<bool, E> {
+        match &self.taken {
+            Some(choice) => Err(E::custom(format!("another {choice} is there already"))),
+            None => Ok(true),
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        matches!(
+            self.kind,
+            Some(
+                Kind::Int32
+                    | Kind::Int64
+                    | Kind::Uint32
+                    | Kind::Uint64
+                    | Kind::Sint32
+                    | Kind::Sint64
+                    | Kind::Fixed32
+                    | Kind::Fixed64
+                    | Kind::Sfixed32
+                    | Kind::Sfixed64
+                    | Kind::Enum(_)
+            )
+        )
+    }
+}
 
 impl<'de> DeserializeSeed<'de> for Shape {
-    type Value = ();
+    type Value = bool;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Shape {
-    type Value = ();
+    type Value = bool;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("anything")
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
+    fn visit_unit<E>(self) -> Result<bool, E> {
+        Ok(false)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
+    fn visit_bool<E: Error>(self, _: bool) -> Result<bool, E> {
+        self.there()
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
+    fn visit_i64<E: Error>(self, _: i64) -> Result<bool, E> {
+        self.there()
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
+    fn visit_u64<E: Error>(self, _: u64) -> Result<bool, E> {
+        self.there()
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
+    /// With a fraction or an exponent, or beyond 64 bits: whatever was meant, it is no longer exact.
+    fn visit_f64<E: Error>(self, _: f64) -> Result<bool, E> {
+        if self.is_whole() {
+            return Err(E::custom("is not written as a whole number"));
+        }
+        self.there()
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
+    fn visit_str<E: Error>(self, _: &str) -> Result<bool, E> {
+        self.there()
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<bool, A::Error> {
+        let there = self.there()?;
         while elements.next_element_seed(self.clone())?.is_some() {}
-        Ok(())
+        Ok(there)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Some(message) = self.0 else {
-            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            return Ok(());
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+        let there = self.there()?;
+        let message = match self.kind {
+            Some(Kind::Message(message)) if !has_rules_of_its_own(&message) => message,
+            _ => {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                return Ok(there);
+            }
         };
         let (mut fields, mut choices) = (BTreeSet::new(), BTreeSet::new());
         while let Some(name) = map.next_key::<Cow<'de, str>>()? {
@@ -75,15 +126,16 @@ impl<'de> Visitor<'de> for Shape {
             }
             let choice = field.containing_oneof();
             let choice = choice.filter(|choice| !choice.is_synthetic());
-            if let Some(choice) = choice
-                && !choices.insert(choice.name().to_owned())
-            {
-                let why = format!("another {} is there already", choice.name());
-                return map.next_value_seed(Refused(why));
+            let choice = choice.map(|choice| choice.name().to_owned());
+            let shape = Self {
+                kind: Some(field.kind()),
+                taken: choice.clone().filter(|choice| choices.contains(choice)),
+            };
+            if map.next_value_seed(shape)? {
+                choices.extend(choice);
             }
-            map.next_value_seed(Shape(message_of(&field)))?;
         }
-        Ok(())
+        Ok(there)
     }
 }
 
@@ -94,23 +146,31 @@ pub fn field(message: &MessageDescriptor, name: &str) -> Option<FieldDescriptor>
         .or_else(|| message.get_field_by_json_name(name))
 }
 
-/// What an object in this field is; `None` for well-known types and maps, which have rules of their own.
-fn message_of(field: &FieldDescriptor) -> Option<MessageDescriptor> {
-    match field.kind() {
-        Kind::Message(message) if !field.is_map() && !is_well_known(&message) => Some(message),
-        _ => None,
-    }
+/// Well-known types and maps.
+fn has_rules_of_its_own(message: &MessageDescriptor) -> bool {
+    message.is_map_entry() || is_well_known(message)
 }
 
 pub fn is_well_known(message: &MessageDescriptor) -> bool {
     message.package_name() == "google.protobuf"
 }
 
-/// A name that a stranger chose, fit for a line of the log.
-pub fn short(name: &str) -> String {
-    let plain = name.chars().filter(|character| !character.is_control());
+/// A name that a stranger chose, fit for an answer and a line of the log. What does not look like a name may be somebody's
+/// address, and is not repeated.
+pub fn named(name: &str) -> &str {
+    let is_name = name.len() <= LONGEST
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if is_name { name } else { "…" }
+}
+
+/// A path that a stranger chose, fit for an answer.
+pub fn short(path: &str) -> String {
+    let plain = path.chars().filter(|character| !character.is_control());
     let mut line: String = plain.take(LONGEST).collect();
-    if line.len() < name.len() {
+    if line.len() < path.len() {
         line.push('…');
     }
     line
@@ -120,9 +180,9 @@ pub fn short(name: &str) -> String {
 struct Refused(String);
 
 impl<'de> DeserializeSeed<'de> for Refused {
-    type Value = ();
+    type Value = bool;
 
-    fn deserialize<D: Deserializer<'de>>(self, _: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, _: D) -> Result<bool, D::Error> {
         Err(D::Error::custom(self.0))
     }
 }

@@ -15,6 +15,7 @@ use millrace_service_kit::{Clock, Secret, SystemClock, grpc, settings, telemetry
 use millrace_shop_delivery::Doorbells;
 use millrace_values::{Channel, Channels};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 use url::Url;
 
 use crate::exit::WrongSettings;
@@ -32,7 +33,7 @@ pub struct Settings {
     pub database: Database,
     pub bus: Bus,
     pub grpc: Grpc,
-    pub http: Listen,
+    pub http: Http,
     pub monitoring: Listen,
     pub hooks: Listen,
     pub personal: Personal,
@@ -96,6 +97,22 @@ pub struct Grpc {
     pub listen: SocketAddr,
     pub limits: grpc::Limits,
     pub tls: TlsServerSettings,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// Empty: nobody calls in JSON.
+    #[serde(deserialize_with = "address_or_none")]
+    pub listen: Option<SocketAddr>,
+}
+
+fn address_or_none<'de, D: Deserializer<'de>>(text: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(text)?;
+    match text.as_str() {
+        "" => Ok(None),
+        address => address.parse().map(Some).map_err(D::Error::custom),
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -14,10 +14,12 @@ use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 
 pub use client::{Server, ServerError, TlsClientSettings};
 pub use files::TlsError;
-pub use server::{TlsServer, TlsServerSettings};
+pub use server::{Protocol, TlsServer, TlsServerSettings};
 
 /// What gRPC speaks, agreed on in the handshake.
 const HTTP2: &[u8] = b"h2";
+/// What JSON is spoken over.
+const HTTP1: &[u8] = b"http/1.1";
 
 /// Named, never the process's default: whoever else brings another one changes nothing here.
 fn provider() -> Arc<CryptoProvider> {

@@ -53,7 +53,7 @@ pub fn document(catalogue: &Catalogue) -> Value {
             },
             "parameters": { "Deadline": patience(), "Trace": trace() },
             "responses": {
-                "Refused": refusal("The call was refused; nothing was done."),
+                "Refused": refusal("The call was refused. One that does several things, or is a stream, may have done some of them before: its description says so."),
                 "Failed": refusal("Something is away or broken; `Retry-After` says when to try again, where that helps."),
             },
             "schemas": schemas,

@@ -28,7 +28,8 @@ pub async fn run(args: &RunArgs, files: &SettingsArgs) -> Result<()> {
         http,
         monitoring,
     } = addresses;
-    info!(%grpc, %http, %monitoring, "listening for grpc at {grpc}, json over http at {http}, health at {monitoring}");
+    let http = http.map_or_else(|| "no address".to_owned(), |http| http.to_string());
+    info!(%grpc, http, %monitoring, "listening for grpc at {grpc}, json over http at {http}, health at {monitoring}");
     system.run(shutdown).await
 }
 

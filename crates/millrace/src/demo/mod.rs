@@ -171,16 +171,26 @@ fn stopped(wants_verdict: bool) -> Result<()> {
     Ok(())
 }
 
+/// Where JSON is spoken, and a call in it.
+fn in_json(http: SocketAddr) -> (String, String) {
+    (
+        format!("\nJSON        http://{http}   (/openapi.json describes it)"),
+        format!(
+            "\n  curl -s http://{http}/millrace.catalog.v1.CatalogService/GetItem -H 'authorization: Bearer {SHOP_TOKEN}' -H 'content-type: application/json' -d '{{\"channel\":\"{CHANNEL}\",\"number\":\"1503\"}}'"
+        ),
+    )
+}
+
 fn invite(server: &str, simulator: &str, addresses: Addresses) {
     let Addresses {
         grpc,
         http,
         monitoring,
     } = addresses;
+    let (json, in_json) = http.map(in_json).unwrap_or_default();
     let text = format!(
         "
-gRPC        {grpc}   (reflection is on)
-JSON        http://{http}   (/openapi.json describes it)
+gRPC        {grpc}   (reflection is on){json}
 health      http://{monitoring}/ready   http://{monitoring}/metrics
 the ERP     {simulator}   (/_office: what people do there, /_faults: what goes wrong)
 tokens      shop {SHOP_TOKEN}   operator {OPERATOR_TOKEN}
@@ -193,8 +203,7 @@ Try, in another terminal:
   millrace order list --channel {CHANNEL}
   curl -s {simulator}/_office/change-item -d '{{\"number\":\"1503\",\"name\":\"LED warm\"}}'
   curl -s {simulator}/_office/move-stock -d '{{\"item\":\"1503\",\"location\":\"MAIN\",\"quantity\":100}}'
-  grpcurl -plaintext -H 'authorization: Bearer {SHOP_TOKEN}' -d '{{\"channel\":\"{CHANNEL}\",\"number\":\"1503\"}}' {grpc} millrace.catalog.v1.CatalogService/GetItem
-  curl -s http://{http}/millrace.catalog.v1.CatalogService/GetItem -H 'authorization: Bearer {SHOP_TOKEN}' -H 'content-type: application/json' -d '{{\"channel\":\"{CHANNEL}\",\"number\":\"1503\"}}'
+  grpcurl -plaintext -H 'authorization: Bearer {SHOP_TOKEN}' -d '{{\"channel\":\"{CHANNEL}\",\"number\":\"1503\"}}' {grpc} millrace.catalog.v1.CatalogService/GetItem{in_json}
 
 (millrace is target/debug/millrace.) Ctrl-C stops everything; the next demo goes on with this data, --fresh starts anew."
     );

@@ -22,17 +22,25 @@ pub fn answer(
     entrance: Entrance,
     stop: Shutdown,
 ) -> Result<()> {
-    let (tcp, http) = (same(&listeners.grpc)?, same(&listeners.http)?);
-    let grpc = Listener { tcp, tls };
+    let grpc = Listener {
+        tcp: same(&listeners.grpc)?,
+        tls: tls.clone(),
+    };
     // Counted for itself: the process's own server registers its figures later.
     let entrance = Entrance {
         metrics: Metrics::default(),
         ..entrance
     };
     let calls = Calls::new(Routes::from(Router::new().fallback(away)), &entrance);
-    let limits = entrance.limits.clone();
-    let json = JsonDoor::new(calls.clone(), entrance.descriptors, &limits)?;
-    tokio::spawn(millrace_json_door::serve(http, json, limits, stop.clone()));
+    if let Some(http) = &listeners.http {
+        let json = JsonDoor::new(calls.clone(), &entrance)?;
+        let http = Listener {
+            tcp: same(http)?,
+            tls,
+        };
+        let limits = entrance.limits.clone();
+        tokio::spawn(millrace_json_door::serve(http, json, limits, stop.clone()));
+    }
     tokio::spawn(async move {
         if let Err(error) = grpc::serve_calls(grpc, calls, entrance, stop).await {
             let cause = &error as &dyn std::error::Error;

@@ -53,7 +53,7 @@ struct Process {
 
 struct Listeners {
     grpc: TcpListener,
-    http: TcpListener,
+    http: Option<TcpListener>,
     hooks: TcpListener,
 }
 
@@ -61,7 +61,8 @@ struct Listeners {
 #[derive(Debug, Clone, Copy)]
 pub struct Addresses {
     pub grpc: SocketAddr,
-    pub http: SocketAddr,
+    /// `None`: no JSON over HTTP.
+    pub http: Option<SocketAddr>,
     pub monitoring: SocketAddr,
 }
 
@@ -70,7 +71,10 @@ impl System {
     pub async fn build(settings: &Settings, selection: Selection) -> Result<Self> {
         let listeners = Listeners {
             grpc: bind("grpc.listen", settings.grpc.listen).await?,
-            http: bind("http.listen", settings.http.listen).await?,
+            http: match settings.http.listen {
+                Some(address) => Some(bind("http.listen", address).await?),
+                None => None,
+            },
             hooks: bind("hooks.listen", settings.hooks.listen).await?,
         };
         let monitoring = bind("monitoring.listen", settings.monitoring.listen).await?;
@@ -97,7 +101,7 @@ impl System {
             |listener: &TcpListener| listener.local_addr().expect("the listener is bound");
         Addresses {
             grpc: address(&self.process.listeners.grpc),
-            http: address(&self.process.listeners.http),
+            http: self.process.listeners.http.as_ref().map(address),
             monitoring: address(&self.monitoring),
         }
     }
@@ -283,11 +287,16 @@ impl Process {
             .max_decoding_message_size(foundation.limits.message_bytes());
         let entrance = foundation.entrance();
         let calls = Calls::new(routes.add_service(parked), &entrance);
-        let json = JsonDoor::new(calls.clone(), entrance.descriptors, &entrance.limits)?;
-        tasks.spawn(
-            "json over http",
-            millrace_json_door::serve(listeners.http, json, entrance.limits.clone(), stop.clone()),
-        );
+        if let Some(tcp) = listeners.http {
+            let json = JsonDoor::new(calls.clone(), &entrance)?;
+            let listener = Listener {
+                tcp,
+                tls: foundation.access.tls.clone(),
+            };
+            let limits = entrance.limits.clone();
+            let serving = millrace_json_door::serve(listener, json, limits, stop.clone());
+            tasks.spawn("json over http", serving);
+        }
         if let Some(visitors) = foundation.access.visitors.take() {
             let inside =
                 grpc::serve_inside(visitors, calls.clone(), entrance.clone(), stop.clone());

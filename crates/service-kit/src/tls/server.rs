@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 use tracing::{error, info};
 
 use super::files::{File, Identity, TlsError};
-use super::{HTTP2, provider};
+use super::{HTTP1, HTTP2, provider};
 use crate::Shutdown;
 use crate::grpc::arrivals;
 use crate::health::{self, Component};
@@ -49,10 +49,33 @@ pub struct TlsServer(Arc<Inner>);
 struct Inner {
     files: Files,
     look_every: Duration,
-    current: ArcSwap<ServerConfig>,
+    current: ArcSwap<Shown>,
     /// What `current` was made of.
     used: Mutex<Contents>,
     figures: Figures,
+}
+
+/// What is spoken over a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// The same to whatever is spoken.
+#[derive(Debug)]
+struct Shown {
+    http1: Arc<ServerConfig>,
+    http2: Arc<ServerConfig>,
+}
+
+impl Shown {
+    fn to(&self, protocol: Protocol) -> Arc<ServerConfig> {
+        match protocol {
+            Protocol::Http1 => self.http1.clone(),
+            Protocol::Http2 => self.http2.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -130,13 +153,29 @@ impl TlsServer {
     ///
     /// # Errors
     /// They could not agree, or it took too long.
-    pub async fn accept(&self, connection: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        let acceptor = TlsAcceptor::from(self.0.current.load_full());
+    pub async fn accept(
+        &self,
+        connection: TcpStream,
+        protocol: Protocol,
+    ) -> io::Result<TlsStream<TcpStream>> {
+        let agreed = self.agree(connection, protocol).await;
+        if agreed.is_err() {
+            self.0.figures.refused.inc();
+        }
+        agreed
+    }
+
+    async fn agree(
+        &self,
+        connection: TcpStream,
+        protocol: Protocol,
+    ) -> io::Result<TlsStream<TcpStream>> {
+        let acceptor = TlsAcceptor::from(self.0.current.load().to(protocol));
         let agreed = tokio::time::timeout(HANDSHAKE, acceptor.accept(connection)).await;
         agreed.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// The connections among `connections` that came to an agreement. A slow one holds up nobody else, nor do many.
+    /// The connections of gRPC among `connections` that came to an agreement. A slow one holds up nobody else, nor do many.
     pub fn agreed(
         self,
         connections: impl Stream<Item = io::Result<TcpStream>> + Send,
@@ -144,7 +183,7 @@ impl TlsServer {
         let refused = self.0.figures.refused.clone();
         arrivals::apart(connections, refused, move |connection| {
             let tls = self.clone();
-            async move { tls.accept(connection).await }
+            async move { tls.agree(connection, Protocol::Http2).await }
         })
     }
 
@@ -217,7 +256,7 @@ impl Files {
     }
 
     /// Each has sessions of its own: none that began under another authority is resumed.
-    fn config(&self, contents: &Contents) -> Result<ServerConfig, TlsError> {
+    fn config(&self, contents: &Contents) -> Result<Shown, TlsError> {
         let (certificates, key) = self.identity.parsed(&contents.identity)?;
         let wrong = |error: rustls::Error| self.identity.unusable(error);
         let builder = ServerConfig::builder_with_provider(provider())
@@ -236,6 +275,11 @@ impl Files {
         };
         let mut config = builder.with_single_cert(certificates, key).map_err(wrong)?;
         config.alpn_protocols = vec![HTTP2.to_vec()];
-        Ok(config)
+        let mut http1 = config.clone();
+        http1.alpn_protocols = vec![HTTP1.to_vec()];
+        Ok(Shown {
+            http1: Arc::new(http1),
+            http2: Arc::new(config),
+        })
     }
 }
