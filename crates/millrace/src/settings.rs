@@ -11,7 +11,7 @@ use millrace_erp::business_central;
 use millrace_event_bus::KafkaSettings;
 use millrace_service_kit::auth::{IssuerSettings, Issuers, TokenSettings, Tokens};
 use millrace_service_kit::tls::{TlsClientSettings, TlsServerSettings};
-use millrace_service_kit::{Clock, Secret, SystemClock, grpc, settings, telemetry};
+use millrace_service_kit::{Clock, Ids, Secret, SystemClock, grpc, settings, telemetry};
 use millrace_shop_delivery::Doorbells;
 use millrace_values::{Channel, Channels};
 use serde::Deserialize;
@@ -207,6 +207,14 @@ impl Settings {
             }
         }
         Ok(())
+    }
+
+    /// What the choice of traces depends on: the one secret that every process has. Where it is not set there is one process alone.
+    pub fn trace_key(&self) -> Secret {
+        match self.personal.key.expose() {
+            "" => Secret::new(u128::from_be_bytes(Ids::random().bytes()).to_string()),
+            key => Secret::new(key),
+        }
     }
 
     /// In contrast to files, which are there or not.

@@ -67,20 +67,22 @@ impl Finding {
     }
 }
 
-/// What `look` finds, or that it took longer than `limit`.
+/// What `look` has found by `limit`, and that it took longer where it did.
 pub async fn within(
     limit: Duration,
     check: &str,
-    look: impl Future<Output = Vec<Finding>>,
+    look: impl AsyncFnOnce(&mut Vec<Finding>),
 ) -> Vec<Finding> {
-    match tokio::time::timeout(limit, look).await {
-        Ok(findings) => findings,
-        Err(_) => {
-            let found = format!("no answer within {} s", limit.as_secs());
-            let mend = "see whether it runs, and whether this host may reach it (address, firewall, network policy)";
-            vec![Finding::wrong(check, found, mend)]
-        }
+    let mut findings = Vec::new();
+    if tokio::time::timeout(limit, look(&mut findings))
+        .await
+        .is_err()
+    {
+        let found = format!("no answer within {} s", limit.as_secs());
+        let mend = "see whether it runs, and whether this host may reach it (address, firewall, network policy)";
+        findings.push(Finding::wrong(check, found, mend));
     }
+    findings
 }
 
 #[cfg(test)]
@@ -88,11 +90,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_does_not_answer_is_not_waited_for() {
-        let silence = std::future::pending();
-        let findings = within(Duration::ZERO, "kafka", silence).await;
-        assert!(findings[0].is_wrong());
-        assert_eq!(findings[0].found, "no answer within 0 s");
+    async fn who_does_not_answer_is_not_waited_for_and_what_it_said_before_counts() {
+        let findings = within(Duration::ZERO, "kafka", async |findings| {
+            findings.push(Finding::right("kafka.topics", "all are there"));
+            std::future::pending::<()>().await;
+        })
+        .await;
+        assert_eq!(findings[0].check, "kafka.topics");
+        assert!(findings[1].is_wrong());
+        assert_eq!(findings[1].found, "no answer within 0 s");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, filter, fmt};
 
+use crate::Secret;
 use crate::trace::work::TARGET;
 
 mod export;
@@ -32,18 +33,20 @@ pub struct Config {
     pub otlp: Otlp,
 }
 
-/// Installs the process's log, and tells its traces as those of `service`, until what it returns is dropped. Call once.
+/// Installs the process's log, and tells its traces as those of `service`, until what it returns is dropped. Which traces are told
+/// depends on `key`, which all processes share and callers do not know. Call once.
 ///
 /// # Errors
 /// A setting cannot be meant, or a log is installed already.
 pub fn init(
     config: &Config,
     service: &str,
+    key: &Secret,
 ) -> Result<Telling, Box<dyn std::error::Error + Send + Sync>> {
     if !(0.0..=1.0).contains(&config.otlp.sample) {
         return Err("otlp.sample is a share, from 0 to 1".into());
     }
-    let Some((export, telling)) = export::export(&config.otlp, service)? else {
+    let Some((export, telling)) = export::export(&config.otlp, service, key)? else {
         log(config, std::io::stderr)?.try_init()?;
         return Ok(Telling::default());
     };

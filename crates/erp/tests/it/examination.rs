@@ -9,9 +9,15 @@ use serde_json::json;
 
 use crate::world::{World, adapter, settings, standard_world, world, world_with};
 
+async fn examined(erp: &BusinessCentral) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    erp.examine_setup(&mut findings).await;
+    findings
+}
+
 /// The only trouble found.
 async fn trouble(erp: &BusinessCentral) -> Finding {
-    let findings = erp.examine_setup().await;
+    let findings = examined(erp).await;
     let mut wrong: Vec<Finding> = findings.into_iter().filter(Finding::is_wrong).collect();
     assert_eq!(wrong.len(), 1, "{wrong:#?}");
     wrong.remove(0)
@@ -29,10 +35,16 @@ async fn trouble_with(change: impl FnOnce(&mut Settings)) -> Finding {
 async fn an_erp_that_is_ready_has_nothing_wrong_on_either_level() {
     for world in [world().await, standard_world().await] {
         let before = world.simulator.read(|tables| tables.queue.len());
-        let findings = world.erp.examine_setup().await;
+        let findings = examined(&world.erp).await;
         let wrong: Vec<_> = findings.iter().filter(|found| found.is_wrong()).collect();
         assert!(wrong.is_empty(), "{wrong:#?}");
         assert!(findings.len() > 8, "{findings:#?}");
+        let writing = findings.iter().find(|found| found.check == "erp.writing");
+        assert_eq!(
+            writing.map(|found| found.verdict),
+            Some(Verdict::Skipped),
+            "reading says nothing of writing"
+        );
         assert_eq!(world.simulator.read(|tables| tables.queue.len()), before);
     }
 }
@@ -102,7 +114,7 @@ async fn a_missing_companion_is_a_trouble_only_where_it_is_needed() {
     let world = world_with(without(), |settings| settings.level = Level::Companion).await;
     assert_eq!(trouble(&world.erp).await.check, "erp.companion");
     let world = world_with(without(), |_| {}).await;
-    let findings = world.erp.examine_setup().await;
+    let findings = examined(&world.erp).await;
     assert!(!findings.iter().any(Finding::is_wrong), "{findings:#?}");
 }
 
@@ -116,7 +128,7 @@ async fn what_a_standard_tenant_does_not_tell_has_to_be_set() {
     let world = world_with(config, |settings| settings.local_currency = None).await;
     let found = trouble(&world.erp).await;
     assert_eq!(found.check, "erp.local_currency");
-    let said = world.erp.examine_setup().await;
+    let said = examined(&world.erp).await;
     let by_hand = said
         .iter()
         .find(|found| found.check == "erp.setup")

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use uuid::Uuid;
 
 use crate::bus::{BusError, Routes};
@@ -17,7 +17,7 @@ use crate::kafka::client::{Quiet, ends};
 use crate::kafka::settings::KafkaSettings;
 use crate::kafka::topic_admin::{self, Wish};
 use crate::kafka::{KafkaBus, blocking};
-use crate::topics::{TOPICS, Topic};
+use crate::topics::Topic;
 
 const PATIENCE: Duration = Duration::from_secs(8);
 /// Not every broker knows at once of a topic that was just made.
@@ -48,6 +48,8 @@ pub enum Trouble {
         wanted: String,
         found: String,
     },
+    /// Whether its settings are right is not shown to this user.
+    Hidden,
 }
 
 impl fmt::Display for Trouble {
@@ -63,6 +65,10 @@ impl fmt::Display for Trouble {
             Self::Setting { key, wanted, found } => {
                 write!(f, "has {key} = {found} instead of {wanted}")
             }
+            Self::Hidden => write!(
+                f,
+                "does not show its settings: this user needs DescribeConfigs"
+            ),
         }
     }
 }
@@ -85,21 +91,18 @@ pub struct Ends {
 }
 
 impl KafkaBus {
-    /// The topics of `channels` and of services that are not as this binary needs them.
+    /// Those of `topics` that are not as this binary needs them. One that this user may not even see counts as missing.
     ///
     /// # Errors
     /// Kafka is away, or does not let us look.
-    pub async fn examine_topics(&self, channels: &[&str]) -> Result<Vec<TopicTrouble>, BusError> {
+    pub async fn examine_topics(
+        &self,
+        topics: &[(Routes, &'static Topic)],
+    ) -> Result<Vec<TopicTrouble>, BusError> {
         let settings = &self.0.settings;
-        let internal = crate::topics::internal().map(|topic| (Routes::Internal, topic));
-        let outward = channels.iter().flat_map(|channel| {
-            let routes = Routes::Channel((*channel).to_owned());
-            let topics = TOPICS.iter().filter(|topic| topic.outward);
-            topics.map(move |topic| (routes.clone(), topic))
-        });
-        let wishes: Vec<(Wish, &Topic)> = internal
-            .chain(outward)
-            .map(|(routes, topic)| (topic_admin::wish(settings, &routes, topic), topic))
+        let wishes: Vec<(Wish, &Topic)> = topics
+            .iter()
+            .map(|(routes, topic)| (topic_admin::wish(settings, routes, topic), *topic))
             .collect();
         let mut shapes = shapes(&self.0.inquirer).await?;
         let asked_until = Instant::now() + MADE_A_MOMENT_AGO;
@@ -209,6 +212,7 @@ fn count(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
+/// Of those of `topics` that show them to this user.
 async fn configs(
     settings: &KafkaSettings,
     topics: &[&str],
@@ -229,7 +233,11 @@ async fn configs(
         .into_iter()
         .zip(topics)
     {
-        let described = described.map_err(KafkaError::AdminOp)?;
+        let described = match described {
+            Ok(described) => described,
+            Err(RDKafkaErrorCode::TopicAuthorizationFailed) => continue,
+            Err(error) => return Err(KafkaError::AdminOp(error).into()),
+        };
         let entries = described.entries.into_iter();
         let entries = entries.filter_map(|entry| Some((entry.name, entry.value?)));
         configs.insert((*topic).to_owned(), entries.collect());
@@ -260,9 +268,12 @@ fn judge(
             found: shape.copies,
         });
     }
+    let Some(config) = config else {
+        troubles.push(Trouble::Hidden);
+        return troubles;
+    };
     for (key, wanted) in &wish.config {
-        let found = config.and_then(|config| config.get(*key));
-        let found = found.map_or("", String::as_str);
+        let found = config.get(*key).map_or("", String::as_str);
         if !does(key, wanted, found) {
             troubles.push(Trouble::Setting {
                 key,
@@ -314,6 +325,11 @@ mod tests {
         let config = config(|_| {});
         assert_eq!(judge(&wish(), -1, Some(&SHAPE), Some(&config)), []);
         assert_eq!(judge(&wish(), -1, None, None), [Trouble::Missing]);
+    }
+
+    #[test]
+    fn a_topic_that_does_not_show_its_settings_says_so_and_no_more() {
+        assert_eq!(judge(&wish(), -1, Some(&SHAPE), None), [Trouble::Hidden]);
     }
 
     #[test]

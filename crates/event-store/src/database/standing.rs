@@ -11,6 +11,8 @@ use crate::log::StoreError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseStanding {
     pub name: String,
+    /// Somebody has it now.
+    pub held: bool,
     /// It ran out so long ago without being given back, and nobody took it over.
     pub forsaken: Option<Duration>,
 }
@@ -29,6 +31,7 @@ impl Database {
         let rows: Vec<(String, i64)> = query.fetch_all(self.pool()).await?;
         let standings = rows.into_iter().map(|(name, over)| LeaseStanding {
             name,
+            held: over < 0,
             forsaken: u64::try_from(over)
                 .ok()
                 .filter(|over| *over > 0)

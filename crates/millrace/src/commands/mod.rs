@@ -18,7 +18,8 @@ use crate::{exit, stop};
 pub async fn run(args: &RunArgs, files: &SettingsArgs) -> Result<()> {
     let settings = Settings::load(files.config.as_deref())?;
     let names = args.services.join("-");
-    let _telling = telemetry::init(&settings.telemetry, &format!("millrace-{names}"))
+    let service = format!("millrace-{names}");
+    let _telling = telemetry::init(&settings.telemetry, &service, &settings.trace_key())
         .map_err(|error| exit::WrongSettings(format!("telemetry: {error}")))?;
     let shutdown = stop::on_signal();
     let system = System::build(&settings, selection(&args.services)).await?;

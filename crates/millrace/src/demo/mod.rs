@@ -78,7 +78,7 @@ pub async fn run(args: &DemoArgs, files: &SettingsArgs) -> Result<()> {
     if std::env::var_os("MILLRACE_TELEMETRY__FILTER").is_none() {
         settings.telemetry.filter = "error".into();
     }
-    let _telling = telemetry::init(&settings.telemetry, "millrace-demo")
+    let _telling = telemetry::init(&settings.telemetry, "millrace-demo", &settings.trace_key())
         .map_err(|error| exit::WrongSettings(format!("telemetry: {error}")))?;
     if args.fresh && settings.database_is_a_server() {
         let why = "--fresh forgets files, but database.url names a server";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use millrace_event_store::{Database, StoreError};
+use millrace_event_store::{Database, LeaseStanding, StoreError};
 use millrace_service_kit::checkup::Finding;
 
 use super::{Databases, NEIGHBOUR, Patient};
@@ -14,28 +14,33 @@ const SKEW: Duration = Duration::from_secs(5);
 /// Others take a lease over within seconds, if there are any.
 const FORSAKEN: Duration = Duration::from_secs(60);
 
-/// What was found, and the databases that can be read, still open.
-pub(super) async fn examine(patient: &Patient) -> (Vec<Finding>, Databases) {
+/// What was found, and the databases that can be read, still open. After a restore leases are as they were at the backup, and nobody
+/// holds them: that is no news then.
+pub(super) async fn examine(patient: &Patient, after_restore: bool) -> (Vec<Finding>, Databases) {
     let (mut findings, mut open) = (Vec::new(), Databases::new());
     // Wrong channels are the settings' own trouble.
     let channels = patient.settings.channels().unwrap_or_default();
+    let mut is_away = false;
     for place in system::places(&patient.selection, &channels) {
-        let check = format!("database.{}", place.name);
-        let look = look(patient, &place, &check);
-        match tokio::time::timeout(NEIGHBOUR, look).await {
-            Ok((found, database)) => {
-                let is_away = database.is_none() && found.iter().any(Finding::is_wrong);
-                findings.extend(found);
-                open.extend(database.map(|database| (place.name, database)));
-                // They stand on one server: the others would say the same.
-                if is_away && patient.settings.database_is_a_server() {
-                    break;
+        let check = check(&place);
+        if is_away {
+            let found = "was not looked at: its server does not answer, as the check before says";
+            findings.push(Finding::skipped(check, found));
+            continue;
+        }
+        match self::open(patient, &place).await {
+            Ok(database) => {
+                let found = "its tables are as this binary needs them";
+                findings.push(Finding::right(check, found));
+                if !after_restore {
+                    findings.extend(leases(&database, &place).await);
                 }
+                open.insert(place.name, database);
             }
-            Err(_) => {
-                let found = format!("no answer within {} s", NEIGHBOUR.as_secs());
-                findings.push(Finding::wrong(check, found, MEND));
-                break;
+            Err(shut) => {
+                findings.push(shut.finding);
+                // They stand on one server: the others would say the same, each after a while.
+                is_away = shut.is_away && patient.settings.database_is_a_server();
             }
         }
     }
@@ -47,8 +52,43 @@ pub(super) async fn examine(patient: &Patient) -> (Vec<Finding>, Databases) {
 
 const MEND: &str = "database.url (MILLRACE_DATABASE__URL_FILE); see that PostgreSQL runs, lets this user in and this host through";
 
-async fn look(patient: &Patient, place: &Place, check: &str) -> (Vec<Finding>, Option<Database>) {
+/// Why a database cannot be read.
+pub(super) struct Shut {
+    finding: Finding,
+    /// Nobody answers there, or nobody is let in.
+    is_away: bool,
+}
+
+impl Shut {
+    fn because(finding: Finding) -> Self {
+        Self {
+            finding,
+            is_away: false,
+        }
+    }
+}
+
+fn check(place: &Place) -> String {
+    format!("database.{}", place.name)
+}
+
+/// Opens one that has all its tables, and makes none.
+pub(super) async fn open(patient: &Patient, place: &Place) -> Result<Database, Shut> {
+    match tokio::time::timeout(NEIGHBOUR, try_open(patient, place)).await {
+        Ok(opened) => opened,
+        Err(_) => {
+            let found = format!("no answer within {} s", NEIGHBOUR.as_secs());
+            Err(Shut {
+                finding: Finding::wrong(check(place), found, MEND),
+                is_away: true,
+            })
+        }
+    }
+}
+
+async fn try_open(patient: &Patient, place: &Place) -> Result<Database, Shut> {
     let settings = &patient.settings;
+    let check = check(place);
     if !settings.database_is_a_server() {
         let file = settings.data_dir.join(format!("{}.db", place.name));
         // Opening would make it.
@@ -57,61 +97,70 @@ async fn look(patient: &Patient, place: &Place, check: &str) -> (Vec<Finding>, O
                 "{} is not there yet: a first start makes it",
                 file.display()
             );
-            return (vec![Finding::skipped(check, found)], None);
+            return Err(Shut::because(Finding::skipped(check, found)));
         }
     }
     let opened = system::open(settings, &place.name, &patient.clock, &patient.ids).await;
-    let database = match opened {
-        Ok(database) => database,
-        Err(error) => return (vec![not_open(check, &error)], None),
-    };
-    let mut findings = Vec::new();
-    match database.pending(&system::owners(place.service)).await {
-        Ok(pending) if pending.is_empty() => {
-            findings.push(Finding::right(
-                check,
-                "its tables are as this binary needs them",
-            ));
-            findings.extend(leases(&database, place, check).await);
-        }
+    let database = opened.map_err(|error| not_open(&check, &error))?;
+    let shut = match database.pending(&system::owners(place.service)).await {
+        Ok(pending) if pending.is_empty() => return Ok(database),
         Ok(pending) => {
             let found = format!("{} migrations are missing", pending.len());
             let mend = format!("millrace migrate {}", place.service);
-            findings.push(Finding::wrong(check, found, mend));
-            database.close().await;
-            return (findings, None);
+            Shut::because(Finding::wrong(check, found, mend))
         }
-        Err(error) => {
-            findings.push(not_open(check, &error.into()));
-            database.close().await;
-            return (findings, None);
-        }
-    }
-    (findings, Some(database))
+        Err(error) => not_open(&check, &error.into()),
+    };
+    database.close().await;
+    Err(shut)
 }
 
-fn not_open(check: &str, error: &anyhow::Error) -> Finding {
+fn not_open(check: &str, error: &anyhow::Error) -> Shut {
     let store = error
         .chain()
         .find_map(|cause| cause.downcast_ref::<StoreError>());
     let found = exit::line(error);
     match store {
-        Some(StoreError::InUse { .. }) => Finding::skipped(
+        Some(StoreError::InUse { .. }) => Shut::because(Finding::skipped(
             check,
             "a running millrace has the file: ask it (/ready on monitoring.listen), or stop it to have it looked at",
-        ),
+        )),
         Some(StoreError::NewerSchema { .. }) => {
-            Finding::wrong(check, found, "run the binary that wrote it, or a newer one")
+            let mend = "run the binary that wrote it, or a newer one";
+            Shut::because(Finding::wrong(check, found, mend))
         }
-        _ => Finding::wrong(check, found, MEND),
+        _ => Shut {
+            finding: Finding::wrong(check, found, MEND),
+            is_away: is_away(error),
+        },
     }
 }
 
-async fn leases(database: &Database, place: &Place, check: &str) -> Option<Finding> {
-    let leases = match database.leases().await {
-        Ok(leases) => leases,
-        Err(error) => return Some(not_open(check, &error.into())),
-    };
+/// Whether the server was not reached or let nobody in; anything else may be one database's own trouble.
+fn is_away(error: &anyhow::Error) -> bool {
+    let mut causes = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<sqlx::Error>());
+    causes.any(|cause| match cause {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut => true,
+        // SQLSTATE: no connection, a password refused, no such database, shutting down.
+        sqlx::Error::Database(said) => said.code().is_some_and(|code| {
+            ["08", "28", "3D", "57"]
+                .iter()
+                .any(|class| code.starts_with(class))
+        }),
+        _ => false,
+    })
+}
+
+async fn leases(database: &Database, place: &Place) -> Option<Finding> {
+    match database.leases().await {
+        Ok(leases) => forsaken(&leases, place),
+        Err(error) => Some(not_open(&check(place), &error.into()).finding),
+    }
+}
+
+fn forsaken(leases: &[LeaseStanding], place: &Place) -> Option<Finding> {
     let forsaken = leases.iter().filter_map(|lease| {
         let since = lease.forsaken.filter(|since| *since >= FORSAKEN)?;
         Some(format!("{} for {} s", lease.name, since.as_secs()))
@@ -122,6 +171,13 @@ async fn leases(database: &Database, place: &Place, check: &str) -> Option<Findi
     }
     let check = format!("leases.{}", place.name);
     let found = format!("nobody holds {}", forsaken.join(", "));
+    if leases.iter().any(|lease| lease.held) {
+        let found = format!(
+            "{found}; {} runs and holds others, so these are names of before",
+            place.service
+        );
+        return Some(Finding::skipped(check, found));
+    }
     let mend = format!(
         "start {}: a process that died left them, and no other took them over",
         place.service
@@ -133,7 +189,7 @@ async fn clock(database: &Database) -> Option<Finding> {
     const CHECK: &str = "database.clock";
     let theirs = match database.server_time().await {
         Ok(theirs) => theirs?,
-        Err(error) => return Some(not_open(CHECK, &error.into())),
+        Err(error) => return Some(not_open(CHECK, &error.into()).finding),
     };
     let apart = database.clock().now().duration_since(theirs).unsigned_abs();
     if apart <= SKEW {
@@ -142,4 +198,46 @@ async fn clock(database: &Database) -> Option<Finding> {
     let found = format!("is {} s apart from this machine's", apart.as_secs());
     let mend = "let both machines follow a time server (NTP)";
     Some(Finding::wrong(CHECK, found, mend))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::ServiceName;
+
+    fn lease(name: &str, held: bool, forsaken: Option<u64>) -> LeaseStanding {
+        LeaseStanding {
+            name: name.to_owned(),
+            held,
+            forsaken: forsaken.map(Duration::from_secs),
+        }
+    }
+
+    #[test]
+    fn a_lease_is_forsaken_only_where_nobody_runs() {
+        let place = Place {
+            service: ServiceName::CatalogSync,
+            name: "catalog-sync".to_owned(),
+            channel: None,
+        };
+        let old = lease("items/the-erp-of-before", false, Some(3_600));
+        let found = forsaken(std::slice::from_ref(&old), &place).unwrap();
+        assert!(found.is_wrong());
+        let found = forsaken(&[old, lease("relay", true, None)], &place).unwrap();
+        assert!(!found.is_wrong());
+        assert!(forsaken(&[lease("relay", false, None)], &place).is_none());
+    }
+
+    #[test]
+    fn a_server_that_is_away_and_a_database_that_is_wrong_are_told_apart() {
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let away = StoreError::Database(sqlx::Error::Io(refused));
+        assert!(not_open("database.returns", &away.into()).is_away);
+        let changed = StoreError::Changed {
+            name: "returns".to_owned(),
+            owner: "returns".to_owned(),
+            version: 1,
+        };
+        assert!(!not_open("database.returns", &changed.into()).is_away);
+    }
 }

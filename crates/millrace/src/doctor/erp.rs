@@ -25,7 +25,13 @@ pub(super) async fn examine(patient: &Patient, thoroughly: bool) -> Vec<Finding>
         }
     };
     match thoroughly {
-        true => within(MANY, CHECK, erp.examine_setup()).await,
-        false => within(NEIGHBOUR, CHECK, erp.examine()).await,
+        true => {
+            let look = async |findings: &mut Vec<Finding>| erp.examine_setup(findings).await;
+            within(MANY, CHECK, look).await
+        }
+        false => {
+            let look = async |findings: &mut Vec<Finding>| erp.examine(findings).await;
+            within(NEIGHBOUR, CHECK, look).await
+        }
     }
 }

@@ -4,6 +4,7 @@ mod databases;
 mod disk;
 mod erp;
 mod kafka;
+mod readers;
 mod restore;
 mod rules;
 
@@ -66,17 +67,18 @@ impl Patient {
     async fn examine(&self, args: &DoctorArgs) -> Vec<Finding> {
         let mut findings = rules::examine(&self.settings, &self.selection);
         findings.push(disk::examine(&self.settings));
-        let (found, databases) = databases::examine(self).await;
+        let (found, mut databases) = databases::examine(self, args.after_restore).await;
         findings.extend(found);
+        if !args.after_restore {
+            // Who has a file open keeps a service from starting.
+            close(std::mem::take(&mut databases)).await;
+        }
         findings.extend(self.kafka().await);
         findings.extend(erp::examine(self, args.erp).await);
         if args.after_restore {
-            let look = restore::examine(self, &databases);
-            findings.extend(within(MANY, "restore", look).await);
+            findings.extend(restore::examine(self, &databases).await);
         }
-        for database in databases.into_values() {
-            database.close().await;
-        }
+        close(databases).await;
         findings
     }
 
@@ -85,12 +87,19 @@ impl Patient {
             let found = "bus.kind is \"embedded\": there is no Kafka";
             return vec![Finding::skipped("kafka", found)];
         }
-        within(NEIGHBOUR, "kafka", kafka::examine(&self.settings)).await
+        let look = async |findings: &mut Vec<Finding>| kafka::examine(self, findings).await;
+        within(NEIGHBOUR, "kafka", look).await
     }
 }
 
 /// By the name of the log.
 type Databases = BTreeMap<String, Database>;
+
+async fn close(databases: Databases) {
+    for database in databases.into_values() {
+        database.close().await;
+    }
+}
 
 fn tell(findings: &[Finding]) -> Result<()> {
     for finding in findings {

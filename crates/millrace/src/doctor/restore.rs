@@ -1,40 +1,42 @@
 //! After a database was restored from a backup: do logs, Kafka, consumers and the ERP's cursors still tell the same story? What
 //! the services mend by themselves is said, too, so that nobody wonders.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Result;
 use millrace_erp::Cursor;
 use millrace_erp::business_central::BusinessCentral;
-use millrace_event_bus::topics::Kind;
-use millrace_event_bus::{Ends, KafkaBus, Published, Routes, Standing, standings};
-use millrace_event_store::{EventLog, cursors};
-use millrace_service_kit::checkup::Finding;
+use millrace_event_bus::{KafkaBus, Published, Routes};
+use millrace_event_store::{Database, EventLog, cursors};
+use millrace_service_kit::checkup::{Finding, within};
 use uuid::Uuid;
 
-use super::{Databases, Patient};
+use super::readers::{self, Tail, Tails};
+use super::{Databases, MANY, NEIGHBOUR, Patient, databases};
 use crate::exit;
 use crate::settings::BusKind;
-use crate::system::{self, Place};
-
-/// Where a log ends.
-struct Tail {
-    epoch: Uuid,
-    head: u64,
-    service: String,
-}
-
-type Tails = BTreeMap<String, Tail>;
-type AllEnds = BTreeMap<(&'static str, i32), Ends>;
+use crate::system::{self, Place, Selection, ServiceName};
 
 pub(super) async fn examine(patient: &Patient, databases: &Databases) -> Vec<Finding> {
-    let (mut findings, mut tails, mut logs) = (Vec::new(), Tails::new(), Vec::new());
+    let look = async |findings: &mut Vec<Finding>| compare(patient, databases, findings).await;
+    let mut findings = within(MANY, "restore", look).await;
+    let look = async |findings: &mut Vec<Finding>| erp(patient, databases, findings).await;
+    findings.extend(within(NEIGHBOUR, "restore.erp", look).await);
+    findings
+}
+
+/// Logs with Kafka, and readers with both.
+async fn compare(patient: &Patient, databases: &Databases, findings: &mut Vec<Finding>) {
+    let (mut tails, mut logs) = (Tails::new(), Vec::new());
     let channels = patient.settings.channels().unwrap_or_default();
-    for place in system::places(&patient.selection, &channels) {
+    // Readers of a chosen service may be ahead of any log.
+    for place in system::places(&Selection::all(), &channels) {
+        if !patient.selection.has(place.service) {
+            tails.extend(tail_of_another(patient, &place).await);
+            continue;
+        }
         let Some(database) = databases.get(&place.name) else {
-            let found = "cannot be compared: see what its own check says";
-            findings.push(Finding::skipped(format!("restore.{}", place.name), found));
+            findings.push(not_compared(&place));
             continue;
         };
         match ending(database, &place).await {
@@ -59,26 +61,38 @@ pub(super) async fn examine(patient: &Patient, databases: &Databases) -> Vec<Fin
         });
     }
     for (name, database) in databases {
-        match readers(bus.as_ref(), database, &tails).await {
+        match readers::examine(bus.as_ref(), database, &tails).await {
             Ok(found) => findings.extend(found),
             Err(error) => findings.push(broken(name, &error)),
         }
     }
-    findings.extend(erp(patient, databases).await);
-    findings
 }
 
-async fn ending(
-    database: &millrace_event_store::Database,
-    place: &Place,
-) -> Result<(Arc<dyn EventLog>, Tail)> {
+/// Where the log of a service ends that was not chosen; `None`: it cannot be seen from here.
+async fn tail_of_another(patient: &Patient, place: &Place) -> Option<(String, Tail)> {
+    let database = databases::open(patient, place).await.ok()?;
+    let ending = ending(&database, place).await;
+    database.close().await;
+    Some((place.name.clone(), ending.ok()?.1))
+}
+
+async fn ending(database: &Database, place: &Place) -> Result<(Arc<dyn EventLog>, Tail)> {
     let log = database.log().await?;
     let tail = Tail {
         epoch: log.epoch(),
         head: log.head().await?,
-        service: place.service.to_string(),
+        service: place.service,
     };
     Ok((log, tail))
+}
+
+fn not_compared(place: &Place) -> Finding {
+    let found = "was not compared with anything: see what its own check says";
+    let mend = format!(
+        "stop {}, mend what that check names, then look again",
+        place.service
+    );
+    Finding::wrong(format!("restore.{}", place.name), found, mend)
 }
 
 fn broken(name: &str, error: &anyhow::Error) -> Finding {
@@ -86,15 +100,31 @@ fn broken(name: &str, error: &anyhow::Error) -> Finding {
     Finding::wrong(format!("restore.{name}"), exit::line(error), mend)
 }
 
+/// How a log is told to be another one than its readers knew. Topics are as they were, whoever makes them.
+pub(super) fn new_epoch(service: ServiceName) -> String {
+    let whose = match service {
+        ServiceName::ShopDelivery => " (of every channel's feed: all shops read theirs again)",
+        ServiceName::CatalogSync
+        | ServiceName::CustomerSync
+        | ServiceName::OrderIntake
+        | ServiceName::StockAvailability
+        | ServiceName::Reservation
+        | ServiceName::Returns => "",
+    };
+    format!("stop {service}, millrace migrate --new-epoch {service} --topics=off{whose}, start it")
+}
+
 /// What is known elsewhere of a log without Kafka is known to shops alone.
 fn not_published(place: &Place) -> Finding {
     let check = format!("restore.{}", place.name);
     let found = match place.channel {
-        Some(_) => {
+        Some(_) => format!(
             "whether shops have read more of this feed than it holds cannot be told: if it was restored, begin a new epoch, so that they are \
-             told (millrace migrate --new-epoch shop-delivery)"
-        }
-        None => "the embedded bus keeps nothing elsewhere: its readers are compared one by one",
+             told ({})",
+            new_epoch(place.service)
+        ),
+        None => "the embedded bus keeps nothing elsewhere: its readers are compared one by one"
+            .to_owned(),
     };
     Finding::skipped(check, found)
 }
@@ -135,8 +165,15 @@ fn judge(
     let check = format!("restore.{}", place.name);
     let service = place.service;
     let Some(published) = published else {
-        let found = format!("holds {head} events, and nothing was published yet: its relay will");
-        return Finding::right(check, found);
+        if head == 0 {
+            return Finding::right(check, "holds nothing, and nothing was published");
+        }
+        let found = format!(
+            "holds {head} events, and Kafka does not know that any was published: its relay publishes them. If it was restored, begin a new \
+             epoch: {}",
+            new_epoch(service)
+        );
+        return Finding::skipped(check, found);
     };
     if published.epoch != epoch {
         let found =
@@ -156,166 +193,24 @@ fn judge(
         published.position
     );
     let again = match service {
-        system::ServiceName::OrderIntake => {
+        ServiceName::OrderIntake | ServiceName::Reservation | ServiceName::Returns => {
             "; then have the shops send again what they sent since the backup: the same numbers make no second document"
         }
-        _ => "",
+        ServiceName::CatalogSync
+        | ServiceName::CustomerSync
+        | ServiceName::StockAvailability
+        | ServiceName::ShopDelivery => "",
     };
-    let mend = format!("stop {service}, millrace migrate --new-epoch {service}, start it{again}");
-    Finding::wrong(check, found, mend)
+    Finding::wrong(check, found, format!("{}{again}", new_epoch(service)))
 }
 
-/// The readers whose places are kept in `database`.
-async fn readers(
-    bus: Option<&KafkaBus>,
-    database: &millrace_event_store::Database,
-    tails: &Tails,
-) -> Result<Vec<Finding>> {
-    let all = standings(database).await?;
-    let ends = match bus {
-        Some(bus) => {
-            let wanted = all.iter().map(|one| (one.topic.name, one.partition));
-            bus.partition_ends(wanted.collect()).await?
-        }
-        None => AllEnds::new(),
-    };
-    let mut findings = Vec::new();
-    let mut same = true;
-    for standing in &all {
-        let Some(trouble) = trouble(standing, &ends, bus.is_some(), tails) else {
-            continue;
-        };
-        same = false;
-        let check = format!(
-            "restore.{}.{}.{}",
-            standing.consumer, standing.topic.name, standing.partition
-        );
-        findings.push(match mend(&trouble, standing, tails, database.name()) {
-            Some(mend) => Finding::wrong(check, trouble.to_string(), mend),
-            None => Finding::right(
-                check,
-                format!("{trouble}: it is read again from its beginning, by itself"),
-            ),
-        });
-    }
-    if same && !all.is_empty() {
-        let check = format!("restore.{}.readers", database.name());
-        findings.push(Finding::right(check, "no reader is ahead of what it reads"));
-    }
-    Ok(findings)
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Trouble {
-    Stalled,
-    /// It has read a log further than the log goes now.
-    AheadOfLog {
-        log: String,
-        seen: u64,
-        head: u64,
-    },
-    /// It has read a partition further than that goes now.
-    AheadOfTopic {
-        next: i64,
-        end: i64,
-    },
-    /// What comes next for it is gone.
-    Forgotten {
-        next: i64,
-        first: i64,
-    },
-}
-
-impl std::fmt::Display for Trouble {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Stalled => write!(f, "waits for a person"),
-            Self::AheadOfLog { log, seen, head } => {
-                write!(
-                    f,
-                    "has read {log} up to position {seen}, and that ends at {head}"
-                )
-            }
-            Self::AheadOfTopic { next, end } => {
-                write!(f, "goes on at offset {next}, and the topic ends at {end}")
-            }
-            Self::Forgotten { next, first } => {
-                write!(
-                    f,
-                    "goes on at offset {next}, and the topic begins at {first}"
-                )
-            }
-        }
-    }
-}
-
-fn trouble(standing: &Standing, ends: &AllEnds, kafka: bool, tails: &Tails) -> Option<Trouble> {
-    if standing.stalled {
-        return Some(Trouble::Stalled);
-    }
-    if let Some((log, epoch, seen)) = &standing.seen
-        && let Some(tail) = tails.get(log)
-        && tail.epoch == *epoch
-        && *seen > tail.head
-    {
-        let (log, seen, head) = (log.clone(), *seen, tail.head);
-        return Some(Trouble::AheadOfLog { log, seen, head });
-    }
-    if !kafka || standing.next <= 0 {
-        return None;
-    }
-    let Some(Ends { first, next: end }) = ends.get(&(standing.topic.name, standing.partition))
-    else {
-        let next = standing.next;
-        return Some(Trouble::AheadOfTopic { next, end: 0 });
-    };
-    let (next, first, end) = (standing.next, *first, *end);
-    if next > end {
-        return Some(Trouble::AheadOfTopic { next, end });
-    }
-    (next < first).then_some(Trouble::Forgotten { next, first })
-}
-
-/// `None`: it mends itself.
-fn mend(trouble: &Trouble, standing: &Standing, tails: &Tails, database: &str) -> Option<String> {
-    let restart = || {
-        // Whose database it is; a feed's is shop-delivery's.
-        let service = tails
-            .get(database)
-            .map_or(database, |tail| tail.service.as_str());
-        format!(
-            "compare with the ERP, then with {service} running: millrace parked restart --service {database} --group {} --topic {} --from beginning",
-            standing.consumer, standing.topic.name
-        )
-    };
-    match trouble {
-        Trouble::Stalled => Some(restart()),
-        Trouble::AheadOfLog { log, .. } if standing.source.is_empty() => {
-            let service = tails
-                .get(log)
-                .map_or(log.as_str(), |tail| tail.service.as_str());
-            Some(format!(
-                "stop {service}, millrace migrate --new-epoch {service}, start it"
-            ))
-        }
-        Trouble::AheadOfLog { .. } | Trouble::AheadOfTopic { .. } | Trouble::Forgotten { .. } => {
-            matches!(standing.topic.kind, Kind::Facts { .. }).then(|| {
-                format!(
-                    "start it: this partition will wait for a person. {}",
-                    restart()
-                )
-            })
-        }
-    }
-}
-
-async fn erp(patient: &Patient, databases: &Databases) -> Vec<Finding> {
+async fn erp(patient: &Patient, databases: &Databases, findings: &mut Vec<Finding>) {
     let Some(settings) = patient.settings.erp.clone() else {
-        return Vec::new();
+        return;
     };
     let Ok(erp) = BusinessCentral::connect(settings, patient.clock.clone(), patient.ids.clone())
     else {
-        return Vec::new();
+        return;
     };
     let mut stored = Vec::new();
     for (name, database) in databases {
@@ -326,8 +221,67 @@ async fn erp(patient: &Patient, databases: &Databases) -> Vec<Finding> {
                     .map(|(cursor, place)| (format!("{name}.{cursor}"), Cursor(place)));
                 stored.extend(named);
             }
-            Err(error) => return vec![broken(name, &error.into())],
+            Err(error) => findings.push(broken(name, &error.into())),
         }
     }
-    erp.examine_cursors(&stored).await
+    findings.extend(erp.examine_cursors(&stored).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_service_kit::checkup::Verdict;
+
+    use super::*;
+
+    fn place(service: ServiceName) -> Place {
+        Place {
+            service,
+            name: service.as_str().to_owned(),
+            channel: None,
+        }
+    }
+
+    fn published_up_to(position: u64) -> Published {
+        Published {
+            epoch: Uuid::nil(),
+            position,
+            last: None,
+        }
+    }
+
+    #[test]
+    fn shops_send_again_what_a_restored_log_has_lost_of_them() {
+        let mend = |service| {
+            let found = judge(
+                &place(service),
+                Uuid::nil(),
+                3,
+                Some(&published_up_to(5)),
+                false,
+            );
+            found.mend.unwrap()
+        };
+        for service in [
+            ServiceName::OrderIntake,
+            ServiceName::Reservation,
+            ServiceName::Returns,
+        ] {
+            assert!(mend(service).contains("have the shops send again"));
+        }
+        let mend = mend(ServiceName::CatalogSync);
+        assert_eq!(
+            mend,
+            "stop catalog-sync, millrace migrate --new-epoch catalog-sync --topics=off, start it"
+        );
+    }
+
+    #[test]
+    fn a_log_that_nobody_remembers_publishing_may_have_been_restored() {
+        let place = place(ServiceName::CatalogSync);
+        let found = judge(&place, Uuid::nil(), 3, None, true);
+        assert_eq!(found.verdict, Verdict::Skipped);
+        assert!(found.found.contains("begin a new epoch"), "{found:?}");
+        let found = judge(&place, Uuid::nil(), 0, None, true);
+        assert_eq!(found.verdict, Verdict::Right);
+    }
 }

@@ -134,8 +134,12 @@ impl Visit {
             let trace = TraceContext::of(request.headers(), &visit.door.ids);
             request.extensions_mut().insert(trace);
             visit.span = visit.span_in(trace);
-            let given = request.headers().get(HEADER).and_then(TraceContext::given);
-            visit.work = Work::serve(visit.method(), trace, given).with("caller", &visit.caller());
+            // Strangers write nothing into anybody's traces.
+            if let (Some(caller), Ok(())) = (&visit.caller, &admitted) {
+                let given = request.headers().get(HEADER).and_then(TraceContext::given);
+                let work = Work::serve(visit.method(), trace, given);
+                visit.work = work.with("caller", &caller.name());
+            }
         }
         (visit, admitted)
     }
@@ -197,6 +201,9 @@ impl Visit {
         if !self.quick {
             let code = say();
             self.work.failed(&code);
+            if code == Code::Unimplemented {
+                self.work.rename("unknown");
+            }
             return code;
         }
         let trace = TraceContext::of_value(self.traceparent.as_ref(), &self.door.ids);

@@ -59,8 +59,19 @@ async fn answered<F>(
 where
     F: Future<Output = http::Response<Body>> + Send + 'static,
 {
+    answered_under("info", request, handler).await
+}
+
+async fn answered_under<F>(
+    filter: &str,
+    request: http::Request<Body>,
+    handler: impl Fn(http::Request<Body>) -> F + Clone,
+) -> (http::Response<Body>, Paper)
+where
+    F: Future<Output = http::Response<Body>> + Send + 'static,
+{
     let paper = Paper::default();
-    let _logging = tracing::dispatcher::set_default(&paper.log(Format::Json, "info"));
+    let _logging = tracing::dispatcher::set_default(&paper.log(Format::Json, filter));
     let inner = service_fn(move |request| {
         let answer = handler(request);
         async move { Ok::<_, Infallible>(answer.await) }
@@ -147,6 +158,30 @@ async fn what_is_logged_during_a_call_names_its_trace_and_so_does_the_handler() 
     assert_eq!(lines[0]["spans"][0]["trace_id"], TRACE);
     assert_eq!(lines[0]["spans"][0]["method"], CALL[1..]);
     assert_eq!(lines[0]["spans"][0]["channel"], "furniture");
+}
+
+#[tokio::test]
+async fn a_stranger_writes_nothing_into_traces_and_an_invented_method_has_no_name_there() {
+    let told = async |request: http::Request<Body>| {
+        let unknown = |_| async { Status::unimplemented("").into_http() };
+        let (_, paper) = answered_under("millrace::traces=trace", request, unknown).await;
+        let done = paper
+            .lines()
+            .into_iter()
+            .filter_map(|line| line["done"].as_str().map(str::to_owned));
+        done.collect::<Vec<String>>()
+    };
+    let done = told(asked("/invented/by-a-caller")).await;
+    assert_eq!(done.len(), 1, "{done:?}");
+    assert!(done[0].contains("unknown"), "{done:?}");
+    assert!(!done[0].contains("invented"), "{done:?}");
+
+    let mut stranger = asked(CALL);
+    stranger.headers_mut().remove("authorization");
+    let nobody = asked("/grpc.health.v1.Health/Check");
+    for request in [stranger, nobody] {
+        assert_eq!(told(request).await, Vec::<String>::new());
+    }
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ use opentelemetry_sdk::trace::{
     BatchSpanProcessor, SpanData, SpanEvents, SpanExporter, SpanLinks, SpanProcessor,
 };
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber, info, warn};
 use tracing_subscriber::Layer;
@@ -26,7 +27,7 @@ use tracing_subscriber::layer::Context;
 
 use crate::trace::TraceContext;
 use crate::trace::work::{Done, Kind};
-use crate::{Clock, SystemClock};
+use crate::{Clock, Secret, SystemClock};
 
 /// At a stop, spans that wait get so long.
 const LAST: Duration = Duration::from_secs(2);
@@ -69,6 +70,7 @@ impl Drop for Telling {
 pub(super) fn export(
     otlp: &Otlp,
     service: &str,
+    key: &Secret,
 ) -> Result<Option<(Export, Telling)>, ExporterBuildError> {
     if !otlp.is_on() {
         return Ok(None);
@@ -86,7 +88,7 @@ pub(super) fn export(
     let processor = Arc::new(processor);
     let export = Export {
         processor: processor.clone(),
-        below: chosen_below(otlp.sample),
+        choice: Choice::new(otlp.sample, key),
         clock: SystemClock,
     };
     Ok(Some((export, Telling(Some(processor)))))
@@ -101,21 +103,39 @@ fn resource(service: &str) -> Resource {
     resource.with_attribute(version).build()
 }
 
-/// A trace is told when the lower half of its id is below this.
-fn chosen_below(sample: f64) -> u64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "a share of the whole range, and the cast saturates"
-    )]
-    let below = (sample.clamp(0.0, 1.0) * u64::MAX as f64) as u64;
-    below
+/// Which traces are told. Callers name traces, and none of them can name one that is surely chosen: a key goes into the choice.
+struct Choice {
+    keyed: Sha256,
+    below: u64,
+}
+
+impl Choice {
+    fn new(sample: f64, key: &Secret) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a share of the whole range, and the cast saturates"
+        )]
+        let below = (sample.clamp(0.0, 1.0) * u64::MAX as f64) as u64;
+        let key = Sha256::digest(key.expose());
+        let keyed = Sha256::new_with_prefix(b"traces").chain_update(key);
+        Self { keyed, below }
+    }
+
+    fn takes(&self, trace: TraceContext) -> bool {
+        if self.below == u64::MAX {
+            return true;
+        }
+        let digest = self.keyed.clone().chain_update(trace.ids().0.to_be_bytes());
+        let [a, b, c, d, e, f, g, h, ..]: [u8; 32] = digest.finalize().into();
+        u64::from_be_bytes([a, b, c, d, e, f, g, h]) < self.below
+    }
 }
 
 pub(super) struct Export {
     processor: Arc<BatchSpanProcessor>,
-    below: u64,
+    choice: Choice,
     clock: SystemClock,
 }
 
@@ -124,7 +144,7 @@ impl<S: Subscriber> Layer<S> for Export {
         let mut told = Told(None);
         event.record(&mut told);
         if let Some(done) = told.0
-            && let Some(span) = span(&done, self.clock.now().into(), self.below)
+            && let Some(span) = span(&done, self.clock.now().into(), &self.choice)
         {
             self.processor.on_end(span);
         }
@@ -144,9 +164,9 @@ impl Visit for Told {
     fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
 }
 
-fn span(done: &Done, end_time: SystemTime, below: u64) -> Option<SpanData> {
+fn span(done: &Done, end_time: SystemTime, choice: &Choice) -> Option<SpanData> {
     let own = TraceContext::parse(&done.own)?;
-    if !own.is_chosen(below) {
+    if !choice.takes(own) {
         return None;
     }
     let parent = done.parent.as_deref().and_then(TraceContext::parse);
@@ -197,14 +217,6 @@ impl TraceContext {
             true,
             TraceState::NONE,
         )
-    }
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the lower half is what is compared"
-    )]
-    fn is_chosen(self, below: u64) -> bool {
-        below == u64::MAX || (self.ids().0 as u64) < below
     }
 }
 
@@ -267,7 +279,7 @@ mod tests {
     #[test]
     fn a_span_has_the_ids_that_stand_in_the_log() {
         let end = SystemClock.now().into();
-        let span = span(&done(), end, u64::MAX).unwrap();
+        let span = span(&done(), end, &choice(1.0, "key")).unwrap();
         let ids = span.span_context;
         assert_eq!(ids.trace_id().to_string(), TRACE[3..35]);
         assert_eq!(ids.span_id().to_string(), TRACE[36..52]);
@@ -281,11 +293,29 @@ mod tests {
     #[test]
     fn a_sample_is_a_share_of_the_traces_and_the_same_one_everywhere() {
         let end = SystemClock.now().into();
-        assert!(span(&done(), end, chosen_below(0.0)).is_none());
-        assert!(span(&done(), end, chosen_below(1.0)).is_some());
-        let ids = crate::Ids::seeded(1);
-        let chosen = (0..1000).filter(|_| TraceContext::begin(&ids).is_chosen(chosen_below(0.25)));
-        let count = chosen.count();
-        assert!((200..300).contains(&count), "{count}");
+        assert!(span(&done(), end, &choice(0.0, "key")).is_none());
+        assert!(span(&done(), end, &choice(1.0, "key")).is_some());
+        let chosen = chosen_with("key");
+        assert!((200..300).contains(&chosen.len()), "{}", chosen.len());
+        assert_eq!(chosen, chosen_with("key"));
+    }
+
+    #[test]
+    fn who_does_not_know_the_key_cannot_name_a_trace_that_is_chosen() {
+        assert_ne!(chosen_with("key"), chosen_with("another"));
+    }
+
+    fn choice(sample: f64, key: &str) -> Choice {
+        Choice::new(sample, &Secret::new(key))
+    }
+
+    /// A quarter of a thousand.
+    fn chosen_with(key: &str) -> Vec<String> {
+        let (ids, choice) = (crate::Ids::seeded(1), choice(0.25, key));
+        let traces = (0..1000).map(|_| TraceContext::begin(&ids));
+        traces
+            .filter(|trace| choice.takes(*trace))
+            .map(TraceContext::trace_id)
+            .collect()
     }
 }

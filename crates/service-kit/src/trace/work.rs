@@ -37,6 +37,7 @@ pub struct Work(Option<Box<Begun>>);
 struct Begun {
     done: Done,
     failed: OnceLock<String>,
+    renamed: OnceLock<&'static str>,
     began: Instant,
 }
 
@@ -142,6 +143,7 @@ impl Work {
         Self(Some(Box::new(Begun {
             done,
             failed: OnceLock::new(),
+            renamed: OnceLock::new(),
             began: Instant::now(),
         })))
     }
@@ -167,6 +169,13 @@ impl Work {
             let _ = begun.failed.set(why.to_string());
         }
     }
+
+    /// Its name was a caller's word, and turned out to mean nothing here.
+    pub(crate) fn rename(&self, name: &'static str) {
+        if let Some(begun) = &self.0 {
+            let _ = begun.renamed.set(name);
+        }
+    }
 }
 
 fn is_told() -> bool {
@@ -180,6 +189,9 @@ impl Drop for Work {
         };
         begun.done.took = begun.began.elapsed();
         begun.done.failed = begun.failed.take();
+        if let Some(name) = begun.renamed.take() {
+            begun.done.name = name.to_owned();
+        }
         if let Ok(done) = serde_json::to_string(&begun.done) {
             tracing::trace!(target: TARGET, done);
         }

@@ -47,25 +47,18 @@ const CAPABILITIES: [(&str, &str); 12] = [
 
 impl BusinessCentral {
     /// Whether it can be reached with our credentials, has the company and the companion, and tells our time.
-    pub async fn examine(&self) -> Vec<Finding> {
-        self.examine_tenant().await.0
+    pub async fn examine(&self, findings: &mut Vec<Finding>) {
+        self.find_tenant(findings).await;
     }
 
     /// The same, and whether everything else is there that going live needs: permissions page by page, number series, posting
     /// groups and the rest of the setup.
-    pub async fn examine_setup(&self) -> Vec<Finding> {
-        let (mut findings, tenant) = self.examine_tenant().await;
-        if let Some(tenant) = tenant {
-            findings.extend(pages::examine(self, &tenant).await);
+    pub async fn examine_setup(&self, findings: &mut Vec<Finding>) {
+        if let Some(tenant) = self.find_tenant(findings).await {
+            pages::examine(self, &tenant, findings).await;
+            findings.push(not_tried());
             findings.extend(setup::examine(self, &tenant).await);
         }
-        findings
-    }
-
-    async fn examine_tenant(&self) -> (Vec<Finding>, Option<Tenant>) {
-        let mut findings = Vec::new();
-        let tenant = self.find_tenant(&mut findings).await;
-        (findings, tenant)
     }
 
     async fn find_tenant(&self, findings: &mut Vec<Finding>) -> Option<Tenant> {
@@ -222,6 +215,13 @@ fn not_let_in(failure: Failure) -> Finding {
 fn api_is_off(check: impl Into<String>) -> Finding {
     let mend = "switch the API services on in the settings of the Business Central server (ApiServicesEnabled) and restart it";
     Finding::wrong(check, "the api is switched off in business central", mend)
+}
+
+/// Only the first document shows whether documents may be made: nothing is written to find out.
+fn not_tried() -> Finding {
+    let found = "reading alone was tried. Whether customers, orders, credit memos and the rest may be made and changed (Insert and Modify \
+                 permissions) was not";
+    Finding::skipped("erp.writing", found)
 }
 
 /// Business Central's own words: they name tables and pages.

@@ -41,7 +41,7 @@ const COMPANION: [(&str, &str); 17] = [
     ("changes", "changeWindows(0)"),
 ];
 
-pub(super) async fn examine(erp: &BusinessCentral, tenant: &Tenant) -> Vec<Finding> {
+pub(super) async fn examine(erp: &BusinessCentral, tenant: &Tenant, findings: &mut Vec<Finding>) {
     let company = format!("companies({})", tenant.company);
     let standard = |page: &str| erp.http.url(&["api", "v2.0", &company, page]);
     let mut pages: Vec<(String, Url)> = Vec::new();
@@ -61,7 +61,6 @@ pub(super) async fn examine(erp: &BusinessCentral, tenant: &Tenant) -> Vec<Findi
             pages.extend(own);
         }
     }
-    let mut findings = Vec::new();
     for (page, url) in pages {
         let name = page.trim_end_matches("(0)");
         findings.push(page_of(&erp.http, name, url).await);
@@ -73,7 +72,6 @@ pub(super) async fn examine(erp: &BusinessCentral, tenant: &Tenant) -> Vec<Findi
         let url = erp.http.url(&["api", "v2.0", "subscriptions"]);
         findings.push(page_of(&erp.http, "subscriptions", url).await);
     }
-    findings
 }
 
 async fn page_of(http: &Http, page: &str, url: Url) -> Finding {

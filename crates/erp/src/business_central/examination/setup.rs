@@ -45,9 +45,21 @@ pub(super) async fn examine(erp: &BusinessCentral, tenant: &Tenant) -> Vec<Findi
         "setupChecks",
     ]);
     match erp.http.get::<Rows>(url, Priority::Order).await {
-        Ok(rows) => rows.value.iter().map(|row| told(row.get())).collect(),
+        Ok(rows) => all_told(&rows),
         Err(failure) => vec![failed(CHECK, failure)],
     }
+}
+
+fn all_told(rows: &Rows) -> Vec<Finding> {
+    if rows.value.is_empty() {
+        let mend = "update the companion extension, and look again";
+        return vec![Finding::wrong(
+            CHECK,
+            "the companion has looked at nothing",
+            mend,
+        )];
+    }
+    rows.value.iter().map(|row| told(row.get())).collect()
 }
 
 fn told(row: &str) -> Finding {
@@ -127,4 +139,15 @@ fn failed(check: impl Into<String>, failure: Failure) -> Finding {
         Failure::Erp(error) => error.to_string(),
     };
     Finding::wrong(check, found, super::APPLICATIONS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_companion_that_looked_at_nothing_has_not_said_that_all_is_well() {
+        let nothing: Rows = serde_json::from_str(r#"{"value":[]}"#).unwrap();
+        assert!(all_told(&nothing)[0].is_wrong());
+    }
 }
