@@ -65,7 +65,8 @@ class Prepare {
             default -> throw new IllegalArgumentException(words[2]);
         };
         var pattern = words[4].equals("prefix") ? PatternType.PREFIXED : PatternType.LITERAL;
-        var operation = AclOperation.valueOf(words[5].toUpperCase());
+        // Strimzi writes DescribeConfigs.
+        var operation = AclOperation.valueOf(words[5].replaceAll("(?<=[a-z])(?=[A-Z])", "_").toUpperCase());
         return new AclBinding(
                 new ResourcePattern(type, words[3], pattern),
                 new AccessControlEntry("User:" + words[1], "*", operation, AclPermissionType.ALLOW));
