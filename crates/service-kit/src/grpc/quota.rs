@@ -116,7 +116,8 @@ impl Bucket {
     /// `Err`: how long until there is room.
     fn take(&self, now: Duration) -> Result<(), Duration> {
         let now = nanos(now);
-        let one = 1_000_000_000 / u64::from(self.quota.calls_per_second.max(1));
+        // Never nothing: whoever looked at the clock before another and pours after him would find no room.
+        let one = (1_000_000_000 / u64::from(self.quota.calls_per_second.max(1))).max(1);
         let room = one.saturating_mul(u64::from(self.quota.burst.max(1)));
         let mut wait = 0;
         let poured = self
@@ -186,6 +187,15 @@ mod tests {
         assert_eq!(taken(&quotas, Some("garden")), 5);
         assert_eq!(taken(&quotas, Some("vip")), 20);
         assert_eq!(taken(&quotas, None), 100, "services have none");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_may_call_as_often_as_he_likes_is_refused_by_no_race() {
+        let limits = Limits::default();
+        let bucket = Quotas::new(&limits, &Metrics::default()).bucket("furniture");
+        let moment = Duration::from_secs(1);
+        assert_eq!(bucket.take(moment), Ok(()));
+        assert_eq!(bucket.take(moment - Duration::from_micros(1)), Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
