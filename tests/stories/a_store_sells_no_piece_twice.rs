@@ -25,7 +25,7 @@ use tonic::transport::Endpoint;
 use crate::shop::{Bearer, Connection};
 use crate::world::{ALMIGHTY_SHOP_TOKEN, CHANNEL, PATIENCE, Plan, World};
 
-const STORE: &str = "STORE-HH";
+pub const STORE: &str = "STORE-HH";
 const ITEM: &str = "TILL-1";
 const PIECES: i64 = 12;
 const CUSTOMERS: usize = 8;
@@ -106,7 +106,9 @@ async fn cross(seed: u64) {
     assert_eq!(in_erp, (Decimal::from(left), Decimal::ZERO), "seed {seed}");
     // To the last piece, and no more.
     let mut last = client.clone();
-    let more = last.create_reservation(wish("MORE", left + 1)).await;
+    let more = last
+        .create_reservation(wish_for(ITEM, "MORE", left + 1))
+        .await;
     assert_eq!(
         more.unwrap_err().code(),
         Code::FailedPrecondition,
@@ -114,7 +116,9 @@ async fn cross(seed: u64) {
     );
     if left > 0 {
         until(PATIENCE, "the last pieces are free", async || {
-            last.create_reservation(wish("LAST", left)).await.ok()
+            last.create_reservation(wish_for(ITEM, "LAST", left))
+                .await
+                .ok()
         })
         .await;
     }
@@ -200,7 +204,7 @@ async fn is_promised(client: Client, number: &str, pieces: i64) -> bool {
     for _ in 0..40 {
         let made = client
             .clone()
-            .create_reservation(wish(number, pieces))
+            .create_reservation(wish_for(ITEM, number, pieces))
             .await;
         let Err(refused) = made else { return true };
         assert_eq!(refused.code(), Code::FailedPrecondition, "{refused:?}");
@@ -276,7 +280,8 @@ async fn get(client: Client, number: &str) -> ReservationView {
     answer.into_inner().reservation.unwrap()
 }
 
-fn wish(number: &str, pieces: i64) -> CreateReservationRequest {
+/// Of one item, by a guest.
+pub fn wish_for(item: &str, number: &str, pieces: i64) -> CreateReservationRequest {
     CreateReservationRequest {
         reservation: Some(Reservation {
             channel: CHANNEL.to_owned(),
@@ -285,7 +290,7 @@ fn wish(number: &str, pieces: i64) -> CreateReservationRequest {
             placed_at: Some(prost_types::Timestamp::default()),
             lines: vec![ReservationLine {
                 line_number: 1,
-                item_number: ITEM.to_owned(),
+                item_number: item.to_owned(),
                 variant_code: String::new(),
                 quantity: Some(Quantity {
                     units: pieces,

@@ -7,17 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use millrace_contract::order::v1::OrderState;
-use millrace_contract::reservation::v1::CreateReservationRequest;
 use millrace_contract::reservation::v1::reservation_service_client::ReservationServiceClient;
-use millrace_contract::reservations::v1::{Reservation, ReservationLine};
 use millrace_contract::returns::v1::ReturnState;
-use millrace_contract::values::v1::Quantity;
 use millrace_erp_simulator::Simulator;
 use millrace_test_rig::{soak_result, until};
 use serde_json::json;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Endpoint;
 
+use crate::a_store_sells_no_piece_twice::{STORE, wish_for};
 use crate::orders_survive_everything::{documents, is_passing, submit};
 use crate::returns_survive_everything::{reaches, send_back, sold_pieces};
 use crate::shop::{Bearer, Connection, Shop};
@@ -26,7 +24,6 @@ use crate::world::{ALMIGHTY_SHOP_TOKEN, CHANNEL, PATIENCE, Plan, SERVICES, World
 
 /// DESIGN.md §2: how long work that one process does at a time may stand still when that process dies.
 const TAKEOVER: Duration = Duration::from_secs(10);
-const STORE: &str = "STORE-HH";
 /// Reserved piece by piece.
 const WANTED: &str = "WANTED-1";
 const PIECES: i64 = 1_000;
@@ -157,30 +154,7 @@ impl Day {
     }
 
     async fn reserve(&self, number: i64) {
-        let request = CreateReservationRequest {
-            reservation: Some(Reservation {
-                channel: CHANNEL.to_owned(),
-                reservation_number: format!("R-{number}"),
-                store: STORE.to_owned(),
-                placed_at: Some(prost_types::Timestamp::default()),
-                customer_number: String::new(),
-                lines: vec![ReservationLine {
-                    line_number: 1,
-                    item_number: WANTED.to_owned(),
-                    variant_code: String::new(),
-                    quantity: Some(Quantity {
-                        units: 1,
-                        nanos: 0,
-                        unit: String::new(),
-                    }),
-                }],
-                ..Reservation::default()
-            }),
-            contact: Some(millrace_contract::personal::v1::Personal {
-                email: "erika@example.com".to_owned(),
-                ..Default::default()
-            }),
-        };
+        let request = wish_for(WANTED, &format!("R-{number}"), 1);
         let what = format!("reservation {number} is made");
         until(PATIENCE, &what, async || {
             match self.store.clone().create_reservation(request.clone()).await {
