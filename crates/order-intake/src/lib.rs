@@ -24,3 +24,13 @@ pub use config::Config;
 pub use inbound::grpc::{OrderAdminApi, OrderApi};
 pub use outbound::customers::{Customers, GrpcCustomers, Newcomer, RegisterError};
 pub use service::{MIGRATIONS, Ports, Service, ServiceError};
+
+/// Topics that this service reads.
+#[must_use]
+pub fn reads() -> Vec<&'static str> {
+    [
+        inbound::master_data::TOPICS.as_slice(),
+        &inbound::returns::TOPICS,
+    ]
+    .concat()
+}

@@ -27,3 +27,9 @@ pub static MIGRATIONS: Migrations = migrations!("reservation");
 
 /// Name of its database and log.
 pub const NAME: &str = "reservation";
+
+/// Topics that this service reads.
+#[must_use]
+pub fn reads() -> Vec<&'static str> {
+    inbound::TOPICS.to_vec()
+}

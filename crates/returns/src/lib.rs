@@ -44,3 +44,9 @@ pub static MIGRATIONS: Migrations = migrations!("returns");
 
 /// Name of its database and log.
 pub const NAME: &str = "returns";
+
+/// Topics that this service reads.
+#[must_use]
+pub fn reads() -> Vec<&'static str> {
+    inbound::orders::TOPICS.to_vec()
+}

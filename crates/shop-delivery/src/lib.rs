@@ -25,3 +25,9 @@ pub use doorbells::{Doorbells, DoorbellsError};
 pub use inbound::doorbells::DoorbellApi;
 pub use inbound::grpc::ChangeFeedApi;
 pub use service::{MIGRATIONS, Ports, Service, ServiceError, database_name};
+
+/// Topics that this service reads.
+#[must_use]
+pub fn reads() -> Vec<&'static str> {
+    inbound::deliver::TOPICS.to_vec()
+}

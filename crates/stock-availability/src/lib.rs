@@ -27,3 +27,13 @@ pub use config::Config;
 pub use freshness::Freshness;
 pub use inbound::grpc;
 pub use service::{MIGRATIONS, Ports, Service, ServiceError};
+
+/// Topics that this service reads.
+#[must_use]
+pub fn reads() -> Vec<&'static str> {
+    [
+        inbound::orders::TOPICS.as_slice(),
+        &[inbound::mirror::TOPIC],
+    ]
+    .concat()
+}

@@ -53,23 +53,14 @@ fn used(patient: &Patient) -> Vec<(Routes, &'static Topic)> {
     used
 }
 
-fn reads(service: ServiceName) -> &'static [&'static str] {
+fn reads(service: ServiceName) -> Vec<&'static str> {
     match service {
-        ServiceName::CatalogSync | ServiceName::CustomerSync => &[],
-        ServiceName::OrderIntake => &["items", "customers", "returns"],
-        ServiceName::StockAvailability => {
-            &["items", "webshop-orders", "reservations", "inventories"]
-        }
-        ServiceName::Reservation => &["inventories"],
-        ServiceName::Returns => &["webshop-orders"],
-        ServiceName::ShopDelivery => &[
-            "items",
-            "prices",
-            "inventories",
-            "webshop-orders",
-            "reservations",
-            "returns",
-        ],
+        ServiceName::CatalogSync | ServiceName::CustomerSync => vec![],
+        ServiceName::OrderIntake => millrace_order_intake::reads(),
+        ServiceName::StockAvailability => millrace_stock_availability::reads(),
+        ServiceName::Reservation => millrace_reservation::reads(),
+        ServiceName::Returns => millrace_returns::reads(),
+        ServiceName::ShopDelivery => millrace_shop_delivery::reads(),
     }
 }
 
